@@ -1,0 +1,139 @@
+// What differs between object stores that speak HTTP: how requests are spelt and signed, how answers and errors are read.
+// Pure translation: no I/O, no retrying, no state but the configuration and what a redirect taught. Any thread.
+// store/s3 is the first dialect; Azure and Google follow without a change on this side.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/credentials.h"
+#include "engine/http/client.h"
+#include "engine/http/message.h"
+#include "engine/object_store.h"
+#include "engine/transfer/byte_range.h"
+
+namespace s3dlio::transfer {
+
+struct GetTarget {
+  std::string key;
+  std::string version_id;
+  std::string if_match;              // "" asks unconditionally
+  std::optional<ByteRange> range;    // none: the whole object
+  bool want_checksum = false;        // ask the server to send its stored checksum
+};
+
+struct Checksum {  // kNone: absent
+  ChecksumKind kind = ChecksumKind::kNone;
+  uint64_t value = 0;
+};
+
+struct UploadTarget {
+  std::string key;
+  std::string upload_id;
+};
+struct UploadedPart {
+  uint32_t number = 0;  // from 1
+  uint64_t size = 0;
+  std::string etag;
+  Checksum checksum;
+};
+
+// What the service says about an answer that is not a success.
+enum class Verdict : uint8_t {
+  kFinal,               // tell the caller
+  kRetry,               // a server's or network's hiccup
+  kThrottled,           // retry, slower
+  kRefreshCredentials,  // once, then kFinal
+  kFixClock,            // once: learn the offset from the Date header
+  kRedirect,            // once: the dialect has learnt region or endpoint, sign and send again
+};
+struct ServiceError {
+  Error error;
+  Verdict verdict = Verdict::kFinal;
+};
+
+struct UploadInfo {
+  std::string key, upload_id;
+  double initiated = 0;  // seconds since the epoch
+};
+struct UploadPage {
+  std::vector<UploadInfo> uploads;
+  std::string key_marker, upload_id_marker;  // "" on the last page
+};
+
+struct Limits {
+  uint64_t min_part_size = 5ull << 20;  // all but the last part
+  uint64_t max_part_size = 5ull << 30;
+  uint32_t max_parts = 10000;
+  uint64_t max_copy_size = 5ull << 30;  // larger objects are copied part by part
+  uint64_t max_put_size = 5ull << 30;
+  uint32_t max_delete_keys = 1000;
+};
+
+class Dialect {
+ public:
+  virtual ~Dialect() = default;
+
+  virtual std::string uri_of(std::string_view key) const = 0;
+  virtual Limits limits() const = 0;
+  virtual http::Endpoint endpoint() const = 0;
+  // kInvalidArgument: empty, longer than 1024 bytes, NUL, not UTF-8.
+  virtual Result<Unit> check_key(std::string_view key) const = 0;
+  // kInvalidArgument: CR, LF or NUL in any value that would become a header.
+  virtual Result<Unit> check_put(const PutOptions& options) const = 0;
+
+  // Signs for one attempt; adds Host, date and authorization. `payload_checked` as configured (auto, always, never).
+  virtual void sign(http::Request& request, const std::optional<Credentials>& credentials,
+                    std::chrono::system_clock::time_point now) const = 0;
+
+  // ---- objects ----
+  virtual http::Request get(const GetTarget& target) const = 0;
+  virtual http::Request head(std::string_view key, std::string_view version_id, bool want_checksum) const = 0;
+  virtual ObjectMeta read_meta(std::string_view key, const http::ResponseHead& head) const = 0;
+  // The full-object checksum an answer to get/head carries, if it is of a kind that can be verified (not composite).
+  virtual Checksum read_checksum(const http::ResponseHead& head) const = 0;
+  virtual http::Request put(std::string_view key, const PutOptions& options, const Checksum& checksum) const = 0;
+  virtual PutResult read_put(const http::ResponseHead& head) const = 0;
+  virtual http::Request copy(const CopyRequest& request, const PutOptions& options) const = 0;
+  virtual Result<PutResult> read_copy(const http::ResponseHead& head, std::string_view body) const = 0;  // a 200 may carry an error
+
+  // ---- uploads in parts ----
+  virtual http::Request start_upload(std::string_view key, const PutOptions& options, ChecksumKind kind) const = 0;
+  virtual Result<std::string> read_upload_id(std::string_view body) const = 0;
+  virtual http::Request upload_part(const UploadTarget& target, uint32_t number, const Checksum& checksum) const = 0;
+  virtual http::Request copy_part(const UploadTarget& target, uint32_t number, const CopyRequest& request,
+                                  ByteRange range) const = 0;
+  // kProtocol when the answer carries no ETag.
+  virtual Result<UploadedPart> read_part(const http::ResponseHead& head, std::string_view body) const = 0;
+  virtual http::Request complete_upload(const UploadTarget& target, const std::vector<UploadedPart>& parts,
+                                        const PutOptions& options, const Checksum& whole) const = 0;
+  virtual Result<PutResult> read_complete(const http::ResponseHead& head, std::string_view body) const = 0;  // 200 + error body
+  virtual http::Request abort_upload(const UploadTarget& target) const = 0;
+  virtual http::Request list_uploads(std::string_view prefix, const UploadPage& after) const = 0;
+  virtual Result<UploadPage> read_uploads(std::string_view body) const = 0;
+
+  // ---- many ----
+  virtual http::Request list(const ListRequest& request) const = 0;
+  virtual Result<ListPage> read_list(const ListRequest& request, std::string_view body) const = 0;  // detects loops, bad XML
+  virtual http::Request delete_one(std::string_view key) const = 0;
+  virtual http::Request delete_many(const std::vector<std::string>& keys) const = 0;
+  virtual Result<std::vector<DeleteOutcome>> read_delete_many(const std::vector<std::string>& keys,
+                                                              std::string_view body) const = 0;
+
+  // ---- buckets ----
+  virtual http::Request create_bucket() const = 0;
+  virtual http::Request delete_bucket() const = 0;
+  virtual http::Request list_buckets() const = 0;
+  virtual Result<std::vector<BucketInfo>> read_buckets(std::string_view body) const = 0;
+
+  // Reads an answer outside 2xx (body may be empty, e.g. for HEAD) and, for a redirect, learns where to go: the new region or
+  // endpoint is used by every later endpoint() and sign(). https->http and foreign domains give kFinal with kRedirect.
+  virtual ServiceError read_error(const http::ResponseHead& head, std::string_view body) = 0;
+  // The same reading for a 2xx answer whose body is an error document; used by copy, complete.
+  virtual ServiceError read_error_body(std::string_view body) = 0;
+};
+
+}  // namespace s3dlio::transfer
