@@ -1,0 +1,64 @@
+# Every task sets up what it needs: system packages (by apt when root, named otherwise), .venv, the build.
+#   make demo    train a small model from a real S3 server      make demo URI=file:///tmp/demo | direct:///tmp/demo
+#   make test    C++ tests, sanitizers, fuzzers, Python tests   make check   formatters, linters, types, warnings as errors
+#   make bench   benchmarks against peers -> docs/performance.md
+#   make wheel   a wheel with OpenSSL inside, tried in a clean environment
+#   make fuzz    the fuzzers for FUZZ_SECONDS each (600)
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.PHONY: build demo check format lint test test-cpp test-sanitizers test-fuzz test-python bench wheel fuzz docs clean
+
+URI ?=
+FUZZ_SECONDS ?= 600
+PY := .venv/bin/python
+JOBS ?= $(shell nproc)
+
+build:
+	@scripts/system-packages.sh build
+	@scripts/venv.sh demo
+	@scripts/build.sh
+
+demo: build
+	@$(PY) examples/demo.py $(if $(URI),--uri $(URI))
+
+# ---- checks ----
+check: setup-test
+	@scripts/venv.sh check
+	scripts/check.sh
+
+setup-test:
+	@scripts/system-packages.sh test
+	@scripts/venv.sh test
+
+# ---- tests ----
+test: setup-test test-cpp test-sanitizers test-fuzz test-python
+	@echo "All tests passed."
+
+test-cpp: setup-test
+	scripts/cpp-tests.sh release
+
+test-sanitizers: setup-test
+	scripts/cpp-tests.sh address,undefined
+	scripts/cpp-tests.sh thread
+
+test-fuzz: setup-test
+	scripts/fuzz.sh 10
+
+test-python: setup-test
+	@scripts/build.sh
+	$(PY) -m pytest
+
+fuzz: setup-test
+	scripts/fuzz.sh $(FUZZ_SECONDS)
+
+# ---- the rest ----
+bench: setup-test
+	@scripts/system-packages.sh bench
+	@scripts/build.sh
+	$(PY) -m benchmarks $(BENCH_ARGS)
+
+wheel: setup-test
+	scripts/wheel.sh
+
+clean:
+	rm -rf build dist .venv
