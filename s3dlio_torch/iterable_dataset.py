@@ -133,9 +133,7 @@ class S3IterableDataset(IterableDataset[Any]):
             in_order=self._options.in_order,
         ) as stream:
             for position, data in stream:
-                yield make_sample(
-                    data, bucket, prefix + items[position].key, self._return_type, self._transform
-                )
+                yield make_sample(data, bucket, prefix + items[position].key, self._return_type, self._transform)
 
     def _indices_of_this_worker(self) -> range:
         if self._enable_sharding:

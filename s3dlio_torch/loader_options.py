@@ -44,7 +44,5 @@ class LoaderOptions:
         known = [field.name for field in fields(cls)]
         unknown = sorted(set(options) - set(known))
         if unknown:
-            raise TypeError(
-                f"unknown loader options: {', '.join(unknown)}; valid ones are {', '.join(known)}"
-            )
+            raise TypeError(f"unknown loader options: {', '.join(unknown)}; valid ones are {', '.join(known)}")
         return cls(**options)

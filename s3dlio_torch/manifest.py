@@ -53,9 +53,7 @@ def manifest_of_objects(uris: Iterable[str], **options: Any) -> Manifest:
     parsed = [parse_uri(uri) for uri in uris]
     roots = {f"{uri.scheme}://{uri.bucket}" for uri in parsed}
     if len(roots) > 1:
-        raise ValueError(
-            f"objects of one dataset must share scheme and bucket; found {', '.join(sorted(roots))}"
-        )
+        raise ValueError(f"objects of one dataset must share scheme and bucket; found {', '.join(sorted(roots))}")
     if not parsed:
         raise ValueError("a dataset needs at least one object; the list of URIs is empty")
     store = open_store(f"{roots.pop()}/", **options)

@@ -84,9 +84,7 @@ def check_return_type(value: str) -> ReturnType:
     raise ValueError(f"return_type is {value!r}; expected one of {', '.join(RETURN_TYPES)}")
 
 
-def make_sample(
-    data: Buffer, bucket: str, key: str, return_type: ReturnType, transform: Transform | None
-) -> Any:
+def make_sample(data: Buffer, bucket: str, key: str, return_type: ReturnType, transform: Transform | None) -> Any:
     """One sample from the bytes of one object.
 
     Returns:

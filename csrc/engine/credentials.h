@@ -12,8 +12,8 @@ namespace s3dlio {
 struct Credentials {
   std::string access_key_id;
   std::string secret_access_key;
-  std::string session_token;          // "" for long-lived keys
-  std::optional<double> expires_at;   // seconds since the epoch
+  std::string session_token;         // "" for long-lived keys
+  std::optional<double> expires_at;  // seconds since the epoch
 };
 
 // Runs on a helper thread, may block for seconds, gives kCredentials when there are none.

@@ -1,5 +1,5 @@
-// A store: objects under keys. The face every door (Python, torch, TensorFlow) and every back end (s3, file, direct, ...) shares.
-// Every method may be called from any thread and returns at once; futures are fulfilled by engine threads.
+// A store: objects under keys. The face every door (Python, torch, TensorFlow) and every back end (s3, file, direct,
+// ...) shares. Every method may be called from any thread and returns at once; futures are fulfilled by engine threads.
 // Memory named by a span belongs to the caller and stays alive until the future is ready.
 // Keys are opaque UTF-8 of 1..1024 bytes; nothing in them is collapsed or normalised.
 #pragma once
@@ -25,16 +25,16 @@ namespace s3dlio {
 struct ObjectMeta {
   std::string key;
   uint64_t size = 0;
-  std::string etag;            // as the service gives it, quotes included; "" where there is none
+  std::string etag;  // as the service gives it, quotes included; "" where there is none
   std::string version_id;
-  double last_modified = 0;    // seconds since the epoch; 0: unknown
+  double last_modified = 0;  // seconds since the epoch; 0: unknown
   std::string content_type;
   std::string content_encoding;
   std::string storage_class;
   std::string server_side_encryption;
   std::string sse_kms_key_id;
   ChecksumKind checksum_kind = ChecksumKind::kNone;
-  std::string checksum;        // base64, with "-N" when it is composite
+  std::string checksum;  // base64, with "-N" when it is composite
   std::map<std::string, std::string> user_metadata;
 };
 
@@ -44,7 +44,7 @@ struct GetOptions {
   std::optional<uint64_t> size_hint;  // the object's size, from a listing: spares the probe
   std::string if_match;               // etag; kPreconditionFailed when the object has another
   std::string version_id;
-  std::optional<Verify> verify;       // overrides the store's
+  std::optional<Verify> verify;  // overrides the store's
 };
 
 struct RangeInto {  // bytes [offset, offset + out.size()) of the object go to `out`
@@ -102,7 +102,7 @@ struct DeleteOutcome {
 struct CopyRequest {
   std::string source_bucket;  // "": this store's
   std::string source_key;
-  std::string key;            // in this store's bucket
+  std::string key;  // in this store's bucket
   std::string source_version_id, source_if_match;
 };
 struct BucketInfo {
@@ -129,9 +129,12 @@ class ObjectStore {
   // Whole object into memory of ours.
   virtual Future<FetchedObject> get(std::string key, GetOptions options) = 0;
   // Bytes [start, end) into memory of ours; no end: to the object's end. Cut at the object's end.
-  virtual Future<FetchedObject> get_range(std::string key, uint64_t start, std::optional<uint64_t> end, GetOptions options) = 0;
-  // Fills `out` with bytes from `offset`; short only at the object's end. kRangeNotSatisfiable if offset lies past the end.
-  virtual Future<ReadResult> get_into(std::string key, uint64_t offset, std::span<std::byte> out, GetOptions options) = 0;
+  virtual Future<FetchedObject> get_range(std::string key, uint64_t start, std::optional<uint64_t> end,
+                                          GetOptions options) = 0;
+  // Fills `out` with bytes from `offset`; short only at the object's end. kRangeNotSatisfiable if offset lies past the
+  // end.
+  virtual Future<ReadResult> get_into(std::string key, uint64_t offset, std::span<std::byte> out,
+                                      GetOptions options) = 0;
   // Scatter: ranges may come in any order and may overlap in the object, not in memory. Near ones share requests.
   virtual Future<RangesResult> get_ranges(std::string key, std::vector<RangeInto> ranges, GetOptions options) = 0;
 

@@ -12,18 +12,20 @@ namespace s3dlio {
 
 struct Tuning {
   // transfer
-  uint64_t part_size = 8 << 20;             // bytes asked or sent as one request
-  uint64_t max_in_flight_bytes = 256 << 20; // over one store; caps what is asked for and not yet received
-  uint32_t max_connections = 64;            // upper end; hill-climbing moves below it
+  uint64_t part_size = 8 << 20;              // bytes asked or sent as one request
+  uint64_t max_in_flight_bytes = 256 << 20;  // over one store; caps what is asked for and not yet received
+  uint32_t max_connections = 64;             // upper end; hill-climbing moves below it
   uint32_t initial_connections = 8;
   uint64_t coalesce_gap = 1 << 20;          // ranges nearer than this share a request
   uint64_t multipart_threshold = 16 << 20;  // objects up to this size are one PUT
   // time
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(3);
-  std::chrono::nanoseconds first_byte_timeout = std::chrono::seconds(20);  // upper bound; adapts down to max(4 s, 8 x P90)
+  std::chrono::nanoseconds first_byte_timeout =
+      std::chrono::seconds(20);  // upper bound; adapts down to max(4 s, 8 x P90)
   uint64_t stall_floor_bytes = 64 << 10;
   std::chrono::nanoseconds stall_window = std::chrono::seconds(10);
-  std::chrono::nanoseconds operation_timeout = std::chrono::seconds(300);  // per part-sized request incl. retries; grows with size
+  std::chrono::nanoseconds operation_timeout =
+      std::chrono::seconds(300);  // per part-sized request incl. retries; grows with size
   std::chrono::nanoseconds idle_timeout = std::chrono::seconds(20);
   // retry
   uint32_t max_attempts = 8;

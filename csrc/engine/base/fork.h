@@ -1,5 +1,5 @@
-// What survives fork(): nothing that has threads. Everything process-wide hangs from a generation number that the child bumps;
-// an object of an older generation is left alone (leaked), never locked, joined or closed politely.
+// What survives fork(): nothing that has threads. Everything process-wide hangs from a generation number that the child
+// bumps; an object of an older generation is left alone (leaked), never locked, joined or closed politely.
 #pragma once
 
 #include <cstdint>

@@ -59,8 +59,8 @@ class Future {
     }
     callback();
   }
-  // Asks the engine to stop. The future still becomes ready (kCancelled, or the result if it won the race), and only then
-  // is it certain that nothing writes to the caller's memory any more.
+  // Asks the engine to stop. The future still becomes ready (kCancelled, or the result if it won the race), and only
+  // then is it certain that nothing writes to the caller's memory any more.
   void cancel() {
     std::function<void()> handler;
     {

@@ -14,8 +14,9 @@ void set_log_sink(std::function<void(LogLevel, std::string_view message)> sink, 
 bool log_enabled(LogLevel level);
 void log(LogLevel level, std::string_view message);  // redacted before it reaches the sink
 
-// Replaces the values of credentials in any text by "***": Authorization, security and session tokens, SSE-C keys, X-Amz-Signature,
-// X-Amz-Credential, SAS sig, X-Goog-Signature, URL userinfo. Every error message and log line passes through it.
+// Replaces the values of credentials in any text by "***": Authorization, security and session tokens, SSE-C keys,
+// X-Amz-Signature, X-Amz-Credential, SAS sig, X-Goog-Signature, URL userinfo. Every error message and log line passes
+// through it.
 std::string redact(std::string_view text);
 // Registers a literal secret (a secret key, a token) that redact() removes wherever it shows up.
 void add_secret(std::string_view secret);

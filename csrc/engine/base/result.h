@@ -11,7 +11,8 @@
 
 namespace s3dlio {
 
-// Grouped by what the caller can do. csrc/python/errors.cpp maps each to one Python class; a test checks that none is missing.
+// Grouped by what the caller can do. csrc/python/errors.cpp maps each to one Python class; a test checks that none is
+// missing.
 enum class ErrorCode : uint8_t {
   kInvalidArgument,      // the call itself is wrong: bad key, negative range, destination too small
   kNotFound,             // no such object
@@ -43,11 +44,11 @@ std::string_view name_of(ErrorCode code);
 
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
-  std::string message;     // seen, expected, likely cause; never a secret
-  std::string operation;   // "get", "put", ...; filled by the store
-  std::string uri;         // "s3://bucket/key"; filled by the store
-  int attempts = 0;        // requests made for this operation; 0 when none was sent
-  int http_status = 0;     // of the last answer; 0 when there was none
+  std::string message;       // seen, expected, likely cause; never a secret
+  std::string operation;     // "get", "put", ...; filled by the store
+  std::string uri;           // "s3://bucket/key"; filled by the store
+  int attempts = 0;          // requests made for this operation; 0 when none was sent
+  int http_status = 0;       // of the last answer; 0 when there was none
   std::string service_code;  // "SlowDown", "NoSuchKey", ... as the service named it
   std::string request_id;    // for the provider's support
 };

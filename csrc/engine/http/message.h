@@ -16,7 +16,7 @@ namespace s3dlio::http {
 class Headers {
  public:
   void add(std::string name, std::string value) { inner_.emplace_back(std::move(name), std::move(value)); }
-  void set(std::string_view name, std::string value);  // replaces every earlier one
+  void set(std::string_view name, std::string value);                 // replaces every earlier one
   std::optional<std::string_view> find(std::string_view name) const;  // the first
   size_t count(std::string_view name) const;
   auto begin() const { return inner_.begin(); }
@@ -29,10 +29,11 @@ class Headers {
 
 struct Request {
   std::string method = "GET";
-  std::string path = "/";    // percent-encoded, ready for the request line
-  std::string query;         // percent-encoded "a=b&c", without '?'
-  Headers headers;           // without Content-Length and Connection, which the exchange adds; Host is set by the dialect
-  // Body: `document` (owned) if not empty, else the concatenated `payload` spans, which the caller keeps alive until done.
+  std::string path = "/";  // percent-encoded, ready for the request line
+  std::string query;       // percent-encoded "a=b&c", without '?'
+  Headers headers;         // without Content-Length and Connection, which the exchange adds; Host is set by the dialect
+  // Body: `document` (owned) if not empty, else the concatenated `payload` spans, which the caller keeps alive until
+  // done.
   std::string document;
   std::vector<std::span<const std::byte>> payload;
 

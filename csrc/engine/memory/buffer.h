@@ -31,9 +31,9 @@ class Buffer {
 };
 
 struct BufferPoolUsage {
-  uint64_t in_use_bytes = 0;   // handed out
-  uint64_t idle_bytes = 0;     // kept for reuse
-  uint64_t cap_bytes = 0;      // idle + in use above which freed blocks go back to the system
+  uint64_t in_use_bytes = 0;  // handed out
+  uint64_t idle_bytes = 0;    // kept for reuse
+  uint64_t cap_bytes = 0;     // idle + in use above which freed blocks go back to the system
 };
 
 // Process-wide; any thread. After fork the child starts with an empty pool and leaves its parent's blocks alone.

@@ -1,5 +1,5 @@
-// One thread, one epoll set, its timers and everything that lives on them. A request stays on its loop from start to end,
-// so the data path takes no lock.
+// One thread, one epoll set, its timers and everything that lives on them. A request stays on its loop from start to
+// end, so the data path takes no lock.
 #pragma once
 
 #include <chrono>
@@ -49,7 +49,8 @@ class LoopGroup {
   virtual EventLoop& next() = 0;  // round robin; any thread
 };
 
-// Runs blocking work (name look-ups, credential refresh) on helper threads, started at first use, anew in a forked child.
+// Runs blocking work (name look-ups, credential refresh) on helper threads, started at first use, anew in a forked
+// child.
 void run_blocking(std::function<void()> work);
 
 }  // namespace s3dlio::net

@@ -1,5 +1,5 @@
-// What differs between object stores that speak HTTP: how requests are spelt and signed, how answers and errors are read.
-// Pure translation: no I/O, no retrying, no state but the configuration and what a redirect taught. Any thread.
+// What differs between object stores that speak HTTP: how requests are spelt and signed, how answers and errors are
+// read. Pure translation: no I/O, no retrying, no state but the configuration and what a redirect taught. Any thread.
 // store/s3 is the first dialect; Azure and Google follow without a change on this side.
 #pragma once
 
@@ -20,9 +20,9 @@ namespace s3dlio::transfer {
 struct GetTarget {
   std::string key;
   std::string version_id;
-  std::string if_match;              // "" asks unconditionally
-  std::optional<ByteRange> range;    // none: the whole object
-  bool want_checksum = false;        // ask the server to send its stored checksum
+  std::string if_match;            // "" asks unconditionally
+  std::optional<ByteRange> range;  // none: the whole object
+  bool want_checksum = false;      // ask the server to send its stored checksum
 };
 
 struct Checksum {  // kNone: absent
@@ -98,7 +98,8 @@ class Dialect {
   virtual http::Request put(std::string_view key, const PutOptions& options, const Checksum& checksum) const = 0;
   virtual PutResult read_put(const http::ResponseHead& head) const = 0;
   virtual http::Request copy(const CopyRequest& request, const PutOptions& options) const = 0;
-  virtual Result<PutResult> read_copy(const http::ResponseHead& head, std::string_view body) const = 0;  // a 200 may carry an error
+  virtual Result<PutResult> read_copy(const http::ResponseHead& head,
+                                      std::string_view body) const = 0;  // a 200 may carry an error
 
   // ---- uploads in parts ----
   virtual http::Request start_upload(std::string_view key, const PutOptions& options, ChecksumKind kind) const = 0;
@@ -110,14 +111,16 @@ class Dialect {
   virtual Result<UploadedPart> read_part(const http::ResponseHead& head, std::string_view body) const = 0;
   virtual http::Request complete_upload(const UploadTarget& target, const std::vector<UploadedPart>& parts,
                                         const PutOptions& options, const Checksum& whole) const = 0;
-  virtual Result<PutResult> read_complete(const http::ResponseHead& head, std::string_view body) const = 0;  // 200 + error body
+  virtual Result<PutResult> read_complete(const http::ResponseHead& head,
+                                          std::string_view body) const = 0;  // 200 + error body
   virtual http::Request abort_upload(const UploadTarget& target) const = 0;
   virtual http::Request list_uploads(std::string_view prefix, const UploadPage& after) const = 0;
   virtual Result<UploadPage> read_uploads(std::string_view body) const = 0;
 
   // ---- many ----
   virtual http::Request list(const ListRequest& request) const = 0;
-  virtual Result<ListPage> read_list(const ListRequest& request, std::string_view body) const = 0;  // detects loops, bad XML
+  virtual Result<ListPage> read_list(const ListRequest& request,
+                                     std::string_view body) const = 0;  // detects loops, bad XML
   virtual http::Request delete_one(std::string_view key) const = 0;
   virtual http::Request delete_many(const std::vector<std::string>& keys) const = 0;
   virtual Result<std::vector<DeleteOutcome>> read_delete_many(const std::vector<std::string>& keys,
@@ -129,8 +132,9 @@ class Dialect {
   virtual http::Request list_buckets() const = 0;
   virtual Result<std::vector<BucketInfo>> read_buckets(std::string_view body) const = 0;
 
-  // Reads an answer outside 2xx (body may be empty, e.g. for HEAD) and, for a redirect, learns where to go: the new region or
-  // endpoint is used by every later endpoint() and sign(). https->http and foreign domains give kFinal with kRedirect.
+  // Reads an answer outside 2xx (body may be empty, e.g. for HEAD) and, for a redirect, learns where to go: the new
+  // region or endpoint is used by every later endpoint() and sign(). https->http and foreign domains give kFinal with
+  // kRedirect.
   virtual ServiceError read_error(const http::ResponseHead& head, std::string_view body) = 0;
   // The same reading for a 2xx answer whose body is an error document; used by copy, complete.
   virtual ServiceError read_error_body(std::string_view body) = 0;

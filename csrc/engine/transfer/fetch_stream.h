@@ -19,7 +19,7 @@ struct FetchItem {
   uint64_t end = 0;
 };
 struct FetchOptions {
-  uint64_t window_bytes = 256 << 20;   // at most this is fetched or waiting to be taken; one object always fits
+  uint64_t window_bytes = 256 << 20;  // at most this is fetched or waiting to be taken; one object always fits
   uint32_t window_requests = 64;
   bool in_order = true;  // false: as completed
 };
@@ -32,8 +32,8 @@ struct Fetched {
 class FetchStream {
  public:
   virtual ~FetchStream() = default;
-  // The next objects, at least one, at most `max_count`, only those already there beyond the first; an empty vector: all were
-  // taken. nullopt: nothing within `timeout`. A failed item is delivered in its place and the stream goes on.
+  // The next objects, at least one, at most `max_count`, only those already there beyond the first; an empty vector:
+  // all were taken. nullopt: nothing within `timeout`. A failed item is delivered in its place and the stream goes on.
   virtual std::optional<std::vector<Fetched>> next(size_t max_count, std::chrono::nanoseconds timeout) = 0;
   virtual void cancel() = 0;
 };

@@ -13,21 +13,25 @@
 
 namespace s3dlio::s3 {
 
-enum class Addressing : uint8_t { kAuto, kPath, kVirtual };  // auto: virtual on AWS, path for custom endpoints and dotted buckets
+enum class Addressing : uint8_t {
+  kAuto,
+  kPath,
+  kVirtual
+};  // auto: virtual on AWS, path for custom endpoints and dotted buckets
 enum class PayloadSigning : uint8_t { kAuto, kAlways, kNever };  // auto: unsigned over TLS, signed over plain HTTP
 enum class Encryption : uint8_t { kNone, kS3, kKms, kCustomerKey };
 
 struct S3Options {
-  std::string bucket;          // "" only for list_buckets
-  std::string region;          // "": us-east-1, corrected by the first redirect
-  std::string endpoint_url;    // "": AWS for that region; else http(s)://host[:port][/path]
+  std::string bucket;        // "" only for list_buckets
+  std::string region;        // "": us-east-1, corrected by the first redirect
+  std::string endpoint_url;  // "": AWS for that region; else http(s)://host[:port][/path]
   Addressing addressing = Addressing::kAuto;
   PayloadSigning payload_signing = PayloadSigning::kAuto;
   bool unsigned_access = false;
   bool requester_pays = false;
   Encryption encryption = Encryption::kNone;
-  std::string kms_key_id;       // for kKms; "": the bucket's default key
-  std::string customer_key;     // for kCustomerKey: 32 raw bytes; TLS or loopback only
+  std::string kms_key_id;    // for kKms; "": the bucket's default key
+  std::string customer_key;  // for kCustomerKey: 32 raw bytes; TLS or loopback only
   std::string expected_bucket_owner;
   bool dualstack = false, fips = false;
 };
