@@ -34,7 +34,7 @@ class Manifest:
 
 
 def manifest_of_prefix(uri: str, **options: Any) -> Manifest:
-    """Lists every object below `uri`, ascending by key. Empty "folder" objects (size 0, key ending in "/") are left out.
+    """Lists every object below `uri`, ascending by key, without "folder" objects (size 0, key ending in "/").
 
     Raises:
         BucketNotFoundError, AccessDeniedError, CredentialsError: As the store reports them, with the URI.
