@@ -1,0 +1,3 @@
+"""The room of the TensorFlow package; nothing is in it yet."""
+
+__all__: list[str] = []
