@@ -119,14 +119,6 @@ def test_reader_reads_like_a_file(any_store: Store) -> None:
         assert not reader.writable()
         steps = [("read", 10), ("seek", 50_000), ("read", 7), ("seek", 0), ("read", 0), ("seek", 99_990), ("read", 50)]
         for step in steps:
-            ("read", 10),
-            ("seek", 50_000),
-            ("read", 7),
-            ("seek", 0),
-            ("read", 0),
-            ("seek", 99_990),
-            ("read", 50),
-        ]:
             assert getattr(reader, step[0])(step[1]) == getattr(twin, step[0])(step[1]), step
             assert reader.tell() == twin.tell()
         assert reader.read(5) == b""
