@@ -1,0 +1,131 @@
+// The stream of objects read ahead of their consumer.
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <atomic>
+#include <mutex>
+#include <tuple>
+
+#include "bind.h"
+#include "engine/base/fork.h"
+#include "engine/transfer/fetch_stream.h"
+#include "errors.h"
+#include "lifecycle.h"
+
+namespace s3dlio::python {
+namespace {
+
+using namespace nb::literals;
+
+// Shared between the Python object and the registry that cancels at exit.
+class Stream final : public Cancellable {
+ public:
+  explicit Stream(std::unique_ptr<transfer::FetchStream> stream) : inner_stream_(std::move(stream)) {}
+
+  // Any thread; GIL released. nullopt: nothing yet. Empty: over.
+  std::optional<std::vector<transfer::Fetched>> next(size_t max_count) {
+    std::lock_guard lock(inner_consumer_);
+    if (inner_cancelled_) return std::vector<transfer::Fetched>();
+    return inner_stream_->next(max_count, kWaitSlice);
+  }
+  void cancel() override {
+    inner_cancelled_ = true;
+    inner_stream_->cancel();
+  }
+  bool wait_for(std::chrono::nanoseconds) override { return true; }  // its memory is the engine's own
+
+ private:
+  std::mutex inner_consumer_;  // one at a time may wait
+  std::atomic<bool> inner_cancelled_{false};
+  std::unique_ptr<transfer::FetchStream> inner_stream_;
+};
+
+class NativeFetchStream {
+ public:
+  explicit NativeFetchStream(std::unique_ptr<transfer::FetchStream> stream)
+      : inner_stream_(std::make_shared<Stream>(std::move(stream))), inner_generation_(fork_generation()) {
+    remember(inner_stream_);
+  }
+  NativeFetchStream(NativeFetchStream&&) noexcept = default;
+  NativeFetchStream& operator=(NativeFetchStream&&) = delete;
+  ~NativeFetchStream() { close(); }
+
+  // [(index, Buffer or exception), ...]; empty when all were taken.
+  nb::list next(size_t max_count) {
+    const std::shared_ptr<Stream> stream = usable();
+    for (;;) {
+      std::optional<std::vector<transfer::Fetched>> batch;
+      {
+        nb::gil_scoped_release unlocked;
+        batch = stream->next(max_count);
+        park_if_exiting();
+      }
+      if (batch) return to_python(std::move(*batch));
+      if (PyErr_CheckSignals() != 0) throw nb::python_error();
+    }
+  }
+  void close() {
+    if (!inner_stream_) return;
+    std::shared_ptr<Stream> stream = std::move(inner_stream_);
+    inner_stream_.reset();
+    if (inner_generation_ != fork_generation()) {  // its threads and locks stayed in the parent
+      new std::shared_ptr<Stream>(std::move(stream));
+      return;
+    }
+    nb::gil_scoped_release unlocked;
+    stream->cancel();
+    stream.reset();  // waits until nothing is written any more
+  }
+
+ private:
+  std::shared_ptr<Stream> usable() const {
+    if (!inner_stream_) raise_error(ErrorCode::kClosed, "the stream is closed");
+    if (inner_generation_ != fork_generation()) raise_error(ErrorCode::kClosed, "the stream was opened before fork()");
+    return inner_stream_;
+  }
+  static nb::list to_python(std::vector<transfer::Fetched> batch) {
+    nb::list items;
+    for (transfer::Fetched& fetched : batch) {
+      nb::object object =
+          fetched.object.ok() ? nb::cast(std::move(fetched.object).value().data) : exception_of(fetched.object.error());
+      items.append(nb::make_tuple(fetched.index, object));
+    }
+    return items;
+  }
+
+  std::shared_ptr<Stream> inner_stream_;
+  uint64_t inner_generation_;
+};
+
+using Item = std::tuple<nb::str, std::optional<uint64_t>, uint64_t, uint64_t>;  // key, size, start, end
+
+NativeFetchStream open_stream(NativeStore& store, const std::vector<Item>& items, uint64_t window_bytes,
+                              uint32_t window_requests, bool in_order) {
+  std::vector<transfer::FetchItem> wanted;
+  wanted.reserve(items.size());
+  for (const auto& [key, size, start, end] : items) wanted.push_back({store.full_key(key), size, start, end});
+  std::shared_ptr<ObjectStore> engine = store.shared();
+  auto stream = [&] {
+    nb::gil_scoped_release unlocked;
+    return transfer::open_fetch_stream(std::move(engine), std::move(wanted), {window_bytes, window_requests, in_order});
+  }();
+  return NativeFetchStream(std::move(stream));
+}
+
+}  // namespace
+
+void bind_fetch(nb::module_& module, StoreClass& store) {
+  nb::class_<NativeFetchStream>(module, "NativeFetchStream")
+      .def("next", &NativeFetchStream::next, "max_count"_a,
+           nb::sig("def next(self, max_count: int) -> list[tuple[int, Buffer | s3dlio_core.errors.StorageError]]"),
+           "At least one, only those already there beyond the first; empty: all were taken.")
+      .def("close", &NativeFetchStream::close, "Cancels what is under way and waits for it.");
+  store.def("open_fetch_stream", &open_stream, "items"_a, "window_bytes"_a, "window_requests"_a, "in_order"_a,
+            nb::sig("def open_fetch_stream(self, items: collections.abc.Sequence[tuple[str, int | None, int, int]], "
+                    "window_bytes: int, window_requests: int, in_order: bool) -> NativeFetchStream"),
+            "items: (key, size or None, start, end or 0 for the object's end).");
+}
+
+}  // namespace s3dlio::python

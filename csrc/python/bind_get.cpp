@@ -1,0 +1,123 @@
+// get, get_range, get_into, get_ranges.
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <numeric>
+#include <optional>
+
+#include "bind.h"
+#include "engine/memory/buffer.h"
+#include "memory_view.h"
+#include "pending.h"
+#include "values.h"
+
+namespace s3dlio::python {
+namespace {
+
+using namespace nb::literals;
+
+GetOptions options_of(std::optional<uint64_t> size, std::string if_match, std::string version_id,
+                      const std::string& verify) {
+  return {size, std::move(if_match), std::move(version_id), verify_of(verify)};
+}
+
+nb::object buffer_of(FetchedObject&& fetched) { return nb::cast(std::move(fetched.data)); }
+
+Pending get(NativeStore& store, nb::handle key, std::optional<uint64_t> size, std::string if_match,
+            std::string version_id, const std::string& verify) {
+  GetOptions options = options_of(size, std::move(if_match), std::move(version_id), verify);
+  return make_pending(store.engine().get(store.full_key(key), std::move(options)), buffer_of);
+}
+
+Pending get_range(NativeStore& store, nb::handle key, uint64_t start, std::optional<uint64_t> end,
+                  std::optional<uint64_t> size, std::string if_match, std::string version_id,
+                  const std::string& verify) {
+  GetOptions options = options_of(size, std::move(if_match), std::move(version_id), verify);
+  return make_pending(store.engine().get_range(store.full_key(key), start, end, std::move(options)), buffer_of);
+}
+
+Pending get_into(NativeStore& store, nb::handle key, nb::handle out, uint64_t offset, std::optional<uint64_t> limit,
+                 std::string if_match, std::string version_id, const std::string& verify) {
+  GetOptions options = options_of(std::nullopt, std::move(if_match), std::move(version_id), verify);
+  std::vector<Memory> held;
+  held.push_back(Memory::writable(out, "out"));
+  const auto bytes = limit ? held[0].first(*limit, "out") : held[0].bytes();
+  auto future = store.engine().get_into(store.full_key(key), offset, bytes, std::move(options));
+  return make_pending(std::move(future), std::move(held), [](ReadResult&& read) { return nb::int_(read.bytes_read); });
+}
+
+// Tensors made over a slice want aligned memory as much as over a whole buffer.
+constexpr uint64_t kSliceAlignment = 64;
+
+using Span = std::pair<uint64_t, uint64_t>;  // [first, second) of the object
+
+Pending get_ranges(NativeStore& store, nb::handle key, const std::vector<Span>& ranges, std::string if_match,
+                   std::string version_id, const std::string& verify) {
+  GetOptions options = options_of(std::nullopt, std::move(if_match), std::move(version_id), verify);
+  uint64_t total = 0;
+  std::vector<uint64_t> places;
+  for (const auto& [start, end] : ranges) {
+    places.push_back(total);
+    total += (end - start + kSliceAlignment - 1) / kSliceAlignment * kSliceAlignment;
+  }
+  const Buffer slab = value_or_raise(BufferPool::instance().allocate(total));
+  std::vector<RangeInto> targets;
+  for (size_t index = 0; index < ranges.size(); ++index) {
+    const auto [start, end] = ranges[index];
+    targets.push_back({start, slab.span().subspan(places[index], end - start)});
+  }
+  auto future = store.engine().get_ranges(store.full_key(key), std::move(targets), std::move(options));
+  return make_pending(std::move(future), [slab, places = std::move(places)](RangesResult&& read) {
+    nb::list buffers;
+    for (size_t index = 0; index < places.size(); ++index) {
+      buffers.append(nb::cast(slab.slice(places[index], read.bytes_read[index])));
+    }
+    return buffers;
+  });
+}
+
+Pending get_ranges_into(NativeStore& store, nb::handle key, const std::vector<Span>& ranges, nb::sequence out,
+                        std::string if_match, std::string version_id, const std::string& verify) {
+  GetOptions options = options_of(std::nullopt, std::move(if_match), std::move(version_id), verify);
+  std::vector<Memory> held;
+  for (nb::handle target : out) held.push_back(Memory::writable(target, "out"));
+  std::vector<RangeInto> targets;
+  for (size_t index = 0; index < ranges.size(); ++index) {
+    const auto [start, end] = ranges[index];
+    targets.push_back({start, held.at(index).first(end - start, "out")});
+  }
+  auto future = store.engine().get_ranges(store.full_key(key), std::move(targets), std::move(options));
+  return make_pending(std::move(future), std::move(held),
+                      [](RangesResult&& read) { return nb::cast(read.bytes_read); });
+}
+
+}  // namespace
+
+void bind_get(StoreClass& store) {
+  store
+      .def("get", &get, "key"_a, "size"_a.none(), "if_match"_a, "version_id"_a, "verify"_a,
+           nb::sig("def get(self, key: str, size: int | None, if_match: str, version_id: str, verify: str) -> "
+                   "Pending[Buffer]"))
+      .def("get_range", &get_range, "key"_a, "start"_a, "end"_a.none(), "size"_a.none(), "if_match"_a, "version_id"_a,
+           "verify"_a,
+           nb::sig("def get_range(self, key: str, start: int, end: int | None, size: int | None, if_match: str, "
+                   "version_id: str, verify: str) -> Pending[Buffer]"))
+      .def("get_into", &get_into, "key"_a, "out"_a, "offset"_a, "limit"_a.none(), "if_match"_a, "version_id"_a,
+           "verify"_a,
+           nb::sig("def get_into(self, key: str, out: object, offset: int, limit: int | None, if_match: str, "
+                   "version_id: str, verify: str) -> Pending[int]"),
+           "limit: fill only that many bytes of `out`.")
+      .def("get_ranges", &get_ranges, "key"_a, "ranges"_a, "if_match"_a, "version_id"_a, "verify"_a,
+           nb::sig("def get_ranges(self, key: str, ranges: collections.abc.Sequence[tuple[int, int]], if_match: str, "
+                   "version_id: str, verify: str) -> Pending[list[Buffer]]"),
+           "Slices of one slab. Every end must lie above its start.")
+      .def("get_ranges_into", &get_ranges_into, "key"_a, "ranges"_a, "out"_a, "if_match"_a, "version_id"_a, "verify"_a,
+           nb::sig("def get_ranges_into(self, key: str, ranges: collections.abc.Sequence[tuple[int, int]], "
+                   "out: collections.abc.Sequence[object], if_match: str, version_id: str, verify: str) -> "
+                   "Pending[list[int]]"),
+           "As many `out` as ranges. The result: bytes read of each.");
+}
+
+}  // namespace s3dlio::python

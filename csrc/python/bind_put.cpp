@@ -1,0 +1,89 @@
+// put and the writer: bytes go out from the caller's own memory.
+#include <nanobind/stl/string.h>
+
+#include "bind.h"
+#include "engine/base/fork.h"
+#include "memory_view.h"
+#include "pending.h"
+#include "values.h"
+
+namespace s3dlio::python {
+namespace {
+
+using namespace nb::literals;
+
+Pending put(NativeStore& store, nb::handle key, nb::handle data, const PutOptions& options) {
+  std::vector<Memory> held;
+  held.push_back(Memory::readable(data, "data"));
+  auto future = store.engine().put(store.full_key(key), held[0].const_bytes(), options);
+  return make_pending(std::move(future), std::move(held),
+                      [](PutResult&& result) { return nb::cast(std::move(result)); });
+}
+
+nb::object nothing(Unit&&) { return nb::none(); }
+
+// One thread at a time. Dropped without close(): the engine aborts.
+class NativeWriter {
+ public:
+  explicit NativeWriter(std::unique_ptr<ObjectWriter> writer)
+      : inner_writer_(std::move(writer)), inner_generation_(fork_generation()) {}
+  NativeWriter(NativeWriter&&) noexcept = default;
+  NativeWriter& operator=(NativeWriter&&) = delete;
+  ~NativeWriter() {
+    if (!inner_writer_) return;
+    if (inner_generation_ != fork_generation()) {
+      static_cast<void>(inner_writer_.release());  // the parent's; its threads and locks are not here
+      return;
+    }
+    nb::gil_scoped_release unlocked;
+    inner_writer_.reset();
+  }
+
+  Pending write(nb::handle data) {
+    std::vector<Memory> held;
+    held.push_back(Memory::readable(data, "data"));
+    auto future = usable().write(held[0].const_bytes());
+    return make_pending(std::move(future), std::move(held), nothing);
+  }
+  Pending close() {
+    return make_pending(usable().close(), [](PutResult&& result) { return nb::cast(std::move(result)); });
+  }
+  Pending abort() { return make_pending(usable().abort(), nothing); }
+  uint64_t bytes_written() { return usable().bytes_written(); }
+
+ private:
+  ObjectWriter& usable() {
+    if (inner_generation_ != fork_generation()) raise_error(ErrorCode::kClosed, "the writer was opened before fork()");
+    return *inner_writer_;
+  }
+
+  std::unique_ptr<ObjectWriter> inner_writer_;
+  uint64_t inner_generation_;
+};
+
+NativeWriter open_writer(NativeStore& store, nb::handle key, const PutOptions& options) {
+  ObjectStore& engine = store.engine();
+  std::string full = store.full_key(key);
+  auto writer = [&] {
+    nb::gil_scoped_release unlocked;
+    return engine.open_writer(std::move(full), options);
+  }();
+  return NativeWriter(value_or_raise(std::move(writer)));
+}
+
+}  // namespace
+
+void bind_put(nb::module_& module, StoreClass& store) {
+  nb::class_<NativeWriter>(module, "NativeWriter")
+      .def("write", &NativeWriter::write, "data"_a, nb::sig("def write(self, data: object) -> Pending[None]"))
+      .def("close", &NativeWriter::close, nb::sig("def close(self) -> Pending[PutResult]"))
+      .def("abort", &NativeWriter::abort, nb::sig("def abort(self) -> Pending[None]"))
+      .def("bytes_written", &NativeWriter::bytes_written);
+  store
+      .def("put", &put, "key"_a, "data"_a, "options"_a,
+           nb::sig("def put(self, key: str, data: object, options: PutOptions) -> Pending[PutResult]"))
+      .def("open_writer", &open_writer, "key"_a, "options"_a,
+           nb::sig("def open_writer(self, key: str, options: PutOptions) -> NativeWriter"));
+}
+
+}  // namespace s3dlio::python

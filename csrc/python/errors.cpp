@@ -1,0 +1,106 @@
+#include "errors.h"
+
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+
+namespace s3dlio::python {
+namespace {
+
+using namespace nb::literals;
+
+// Bytes of a server's answer may end up in a message: never let bad UTF-8 hide the error itself.
+nb::object text_of(const std::string& text) {
+  nb::object decoded = nb::steal(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace"));
+  if (!decoded.is_valid()) nb::raise_python_error();
+  return decoded;
+}
+
+}  // namespace
+
+// No default: the compiler names a code that is missing here.
+const char* class_name_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+      return "InvalidArgumentError";
+    case ErrorCode::kNotFound:
+      return "ObjectNotFoundError";
+    case ErrorCode::kBucketNotFound:
+      return "BucketNotFoundError";
+    case ErrorCode::kAccessDenied:
+      return "AccessDeniedError";
+    case ErrorCode::kCredentials:
+      return "CredentialsError";
+    case ErrorCode::kAlreadyExists:
+      return "ObjectExistsError";
+    case ErrorCode::kPreconditionFailed:
+      return "PreconditionError";
+    case ErrorCode::kRangeNotSatisfiable:
+      return "RangeNotSatisfiableError";
+    case ErrorCode::kTimeout:
+      return "TransferTimeoutError";
+    case ErrorCode::kConnection:
+      return "ConnectionFailedError";
+    case ErrorCode::kTls:
+      return "TlsError";
+    case ErrorCode::kThrottled:
+      return "ThrottledError";
+    case ErrorCode::kServer:
+      return "ServerError";
+    case ErrorCode::kProtocol:
+      return "ProtocolError";
+    case ErrorCode::kChecksumMismatch:
+      return "ChecksumMismatchError";
+    case ErrorCode::kIntegrity:
+      return "IntegrityError";
+    case ErrorCode::kRedirect:
+      return "RedirectError";
+    case ErrorCode::kNoSpace:
+      return "NoSpaceError";
+    case ErrorCode::kIo:
+      return "LocalIOError";
+    case ErrorCode::kIsADirectory:
+      return "IsADirectoryStorageError";
+    case ErrorCode::kNotADirectory:
+      return "NotADirectoryStorageError";
+    case ErrorCode::kUnsupported:
+      return "UnsupportedOperationError";
+    case ErrorCode::kCancelled:
+      return "TransferCancelledError";
+    case ErrorCode::kClosed:
+      return "ClosedError";
+    case ErrorCode::kInternal:
+      return "EngineError";
+  }
+  return "EngineError";
+}
+
+nb::object exception_of(const Error& error) {
+  nb::object type = nb::module_::import_("s3dlio_core.errors").attr(class_name_of(error.code));
+  return type(text_of(error.message), "operation"_a = text_of(error.operation), "uri"_a = text_of(error.uri),
+              "attempts"_a = error.attempts, "http_status"_a = error.http_status,
+              "service_code"_a = text_of(error.service_code), "request_id"_a = text_of(error.request_id));
+}
+
+void raise_error(const Error& error) {
+  nb::object exception = exception_of(error);
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.ptr())), exception.ptr());
+  throw nb::python_error();
+}
+
+void raise_error(ErrorCode code, std::string message) { raise_error(make_error(code, std::move(message))); }
+
+void bind_errors(nb::module_& module) {
+  module.def(
+      "error_classes",
+      [] {
+        nb::dict classes;
+        for (int code = 0; code <= static_cast<int>(ErrorCode::kInternal); ++code) {
+          const auto name = name_of(static_cast<ErrorCode>(code));
+          classes[nb::str(name.data(), name.size())] = class_name_of(static_cast<ErrorCode>(code));
+        }
+        return classes;
+      },
+      nb::sig("def error_classes() -> dict[str, str]"), "The Python class of each engine error code.");
+}
+
+}  // namespace s3dlio::python

@@ -1,0 +1,27 @@
+// Engine errors as Python exceptions: s3dlio_core/errors.py holds the classes, this maps each code to one of them.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include "engine/base/result.h"
+
+namespace s3dlio::python {
+
+namespace nb = nanobind;
+
+const char* class_name_of(ErrorCode code);
+
+// GIL held.
+nb::object exception_of(const Error& error);
+[[noreturn]] void raise_error(const Error& error);
+[[noreturn]] void raise_error(ErrorCode code, std::string message);
+
+template <class T>
+T value_or_raise(Result<T> result) {
+  if (!result.ok()) raise_error(result.error());
+  return std::move(result).value();
+}
+
+void bind_errors(nb::module_& module);
+
+}  // namespace s3dlio::python

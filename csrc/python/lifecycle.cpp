@@ -1,0 +1,92 @@
+#include "lifecycle.h"
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/base/fork.h"
+#include "service.h"
+
+namespace s3dlio::python {
+namespace {
+
+using namespace nb::literals;
+using Clock = std::chrono::steady_clock;
+
+struct Lifecycle {
+  std::mutex mutex;
+  std::unordered_map<const Cancellable*, std::weak_ptr<Cancellable>> under_way;
+  size_t sweep_at = 64;
+  std::atomic<bool> exiting{false};
+  std::thread::id exit_thread;
+};
+
+// Never destroyed: engine threads and parked threads outlive static destructors. A forked child gets another one, since
+// the parent's mutex may have been held by a thread that does not exist here.
+std::atomic<Lifecycle*> current{new Lifecycle};
+
+Lifecycle& lifecycle() { return *current.load(std::memory_order_acquire); }
+
+std::vector<std::shared_ptr<Cancellable>> all_under_way() {
+  std::vector<std::shared_ptr<Cancellable>> all;
+  std::lock_guard lock(lifecycle().mutex);
+  for (const auto& [address, weak] : lifecycle().under_way) {
+    if (auto work = weak.lock()) all.push_back(std::move(work));
+  }
+  return all;
+}
+
+// True when everything under way came to its end in time.
+bool shutdown(double timeout_seconds) {
+  Lifecycle& state = lifecycle();
+  state.exit_thread = std::this_thread::get_id();
+  state.exiting.store(true, std::memory_order_release);
+  nb::gil_scoped_release unlocked;
+  stop_service();
+  const auto all = all_under_way();
+  for (const auto& work : all) work->cancel();
+  const auto deadline =
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout_seconds));
+  bool drained = true;
+  for (const auto& work : all) {
+    drained = work->wait_for(std::max(Clock::duration::zero(), deadline - Clock::now())) && drained;
+  }
+  return drained;
+}
+
+}  // namespace
+
+void remember(const std::shared_ptr<Cancellable>& work) {
+  Lifecycle& state = lifecycle();
+  std::lock_guard lock(state.mutex);
+  if (state.under_way.size() >= state.sweep_at) {  // amortised: each entry is looked at a constant number of times
+    std::erase_if(state.under_way, [](const auto& entry) { return entry.second.expired(); });
+    state.sweep_at = std::max<size_t>(64, 2 * state.under_way.size());
+  }
+  state.under_way[work.get()] = work;
+}
+
+bool exiting() { return lifecycle().exiting.load(std::memory_order_acquire); }
+
+void park_if_exiting() {
+  if (!exiting() || std::this_thread::get_id() == lifecycle().exit_thread) return;
+  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+}
+
+void bind_lifecycle(nb::module_& module) {
+  module.def("shutdown", &shutdown, "timeout_seconds"_a,
+             "Cancels everything under way and waits for it; called once, by atexit. True: all of it ended in time.");
+  module.def(
+      "after_fork_in_child",
+      [] {
+        current.store(new Lifecycle, std::memory_order_release);
+        renew_service();
+      },
+      "Forgets what belonged to the parent process.");
+  module.def("fork_generation", &fork_generation,
+             "How many forks lie between the process that loaded the engine and this one.");
+}
+
+}  // namespace s3dlio::python

@@ -1,0 +1,27 @@
+// s3dlio_core._ext: the Python door of the engine. A table of contents; each part is in the file of its name.
+#include "bind.h"
+#include "completion_port.h"
+#include "errors.h"
+#include "lifecycle.h"
+#include "pending.h"
+#include "service.h"
+
+NB_MODULE(_ext, module) {
+  using namespace s3dlio::python;
+  module.doc() = "The engine, as s3dlio_core uses it. Not for direct use: names here change without notice.";
+  bind_lifecycle(module);
+  bind_errors(module);
+  bind_service(module);
+  bind_pending(module);
+  bind_buffer(module);
+  bind_values(module);
+  bind_options(module);
+  StoreClass store = bind_store(module);
+  bind_get(store);
+  bind_put(module, store);
+  bind_list(module, store);
+  bind_manage(store);
+  bind_fetch(module, store);
+  bind_stats(module);
+  bind_datagen(module);
+}

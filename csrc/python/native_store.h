@@ -1,0 +1,42 @@
+// An engine store as Python holds it: below a prefix, in one process.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <memory>
+#include <string>
+
+#include "engine/object_store.h"
+
+namespace s3dlio::python {
+
+namespace nb = nanobind;
+
+// GIL held for every method. After fork() it serves no more (ClosedError); s3dlio_core opens another one then.
+class NativeStore {
+ public:
+  // `base_uri` followed by a key (as Python gives it, without the prefix) is that object's uri.
+  NativeStore(std::shared_ptr<ObjectStore> store, std::string prefix, std::string base_uri);
+  NativeStore(NativeStore&&) noexcept = default;
+  NativeStore& operator=(NativeStore&&) = delete;
+  ~NativeStore();
+
+  ObjectStore& engine() const { return *shared(); }
+  const std::shared_ptr<ObjectStore>& shared() const;  // raises ClosedError
+  void close();
+
+  // TypeError unless it is a str. The engine's key: prefix and key joined.
+  std::string full_key(nb::handle key) const;
+  std::string full_prefix(const std::string& prefix) const { return inner_prefix_ + prefix; }
+  std::string key_below_prefix(std::string full) const;
+  const std::shared_ptr<const std::string>& base_uri() const { return inner_base_uri_; }
+  const std::string& prefix() const { return inner_prefix_; }
+
+ private:
+  std::shared_ptr<ObjectStore> inner_store_;
+  std::string inner_prefix_;
+  std::shared_ptr<const std::string> inner_base_uri_;  // shared with every ObjectMeta listed
+  uint64_t inner_generation_;
+};
+
+}  // namespace s3dlio::python
