@@ -1,0 +1,55 @@
+"""The examples run as a reader would run them, on files and on an S3 server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+RUNNABLE = ["quickstart.py", "many_objects_async.py", "read_into_tensor.py", "train_from_prefix.py"]
+EXPECTED = {
+    "quickstart.py": ["b'hello, world'", "5 bytes, b'world'", "put twice: ObjectExistsError", "left:      []"],
+    "many_objects_async.py": ["100000 bytes in 100 objects", "get_many: 100000 bytes", "timeout:  the request is gone"],
+    "read_into_tensor.py": ["whole equal:   True", "slices equal:  True", "bfloat16 equal: True"],
+    "train_from_prefix.py": ["loss "],
+}
+
+
+def run(name: str, *arguments: str) -> str:
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_runs_without_arguments(name: str) -> None:
+    output = run(name)
+    for text in EXPECTED[name]:
+        assert text in output
+
+
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_runs_on_direct_io(name: str, tmp_path: Path) -> None:
+    output = run(name, f"direct://{tmp_path}/store/")
+    for text in EXPECTED[name]:
+        assert text in output
+
+
+def test_the_demo_trains_on_files_and_reports(tmp_path: Path) -> None:
+    plot = tmp_path / "plot.png"
+    output = run(
+        "demo.py", "--uri", f"file://{tmp_path}/data", "--objects", "64", "--size", "64KiB", "--plot", str(plot)
+    )
+    assert "64 objects of 65536 bytes" in output
+    assert "epoch 2: loss" in output
+    assert "tensors, equal" in output
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_example_is_listed_here_or_used_by_one() -> None:
+    helpers = {"demo.py", "local_s3.py", "peer_datasets.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(RUNNABLE) | helpers
