@@ -13,6 +13,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -189,7 +190,7 @@ def place_for(uri: str | None) -> Iterator[str]:
     from local_s3 import LocalS3
 
     console.print("starting an S3 server (SeaweedFS) on loopback ...")
-    with LocalS3() as server:
+    with tempfile.TemporaryDirectory() as folder, LocalS3(folder) as server:
         os.environ["AWS_ENDPOINT_URL_S3"] = server.endpoint_url
         os.environ["AWS_ACCESS_KEY_ID"] = server.access_key
         os.environ["AWS_SECRET_ACCESS_KEY"] = server.secret_key
