@@ -122,6 +122,11 @@ class Dialect {
   virtual Result<ListPage> read_list(const ListRequest& request,
                                      std::string_view body) const = 0;  // detects loops, bad XML
   virtual http::Request delete_one(std::string_view key) const = 0;
+  // False: the service's batch form cannot name this key (control characters in XML); use delete_one.
+  virtual bool can_delete_in_batch(std::string_view key) const {
+    static_cast<void>(key);
+    return true;
+  }
   virtual http::Request delete_many(const std::vector<std::string>& keys) const = 0;
   virtual Result<std::vector<DeleteOutcome>> read_delete_many(const std::vector<std::string>& keys,
                                                               std::string_view body) const = 0;
@@ -131,6 +136,15 @@ class Dialect {
   virtual http::Request delete_bucket() const = 0;
   virtual http::Request list_buckets() const = 0;
   virtual Result<std::vector<BucketInfo>> read_buckets(std::string_view body) const = 0;
+  // Services with very many buckets give them in pages: "" when `body` was the last one, else what to ask for next.
+  virtual std::string read_buckets_continuation(std::string_view body) const {
+    static_cast<void>(body);
+    return {};
+  }
+  virtual http::Request list_buckets_after(std::string_view continuation) const {
+    static_cast<void>(continuation);
+    return list_buckets();
+  }
 
   // Reads an answer outside 2xx (body may be empty, e.g. for HEAD) and, for a redirect, learns where to go: the new
   // region or endpoint is used by every later endpoint() and sign(). https->http and foreign domains give kFinal with

@@ -1,0 +1,56 @@
+#include "engine/store/s3/headers.h"
+#include "engine/store/s3/s3_dialect.h"
+
+namespace s3dlio::s3 {
+namespace {
+
+// The service takes the source's content type and metadata along unless told to take the new ones.
+bool replaces_metadata(const PutOptions& options) {
+  return !options.content_type.empty() || !options.content_encoding.empty() || !options.cache_control.empty() ||
+         !options.content_disposition.empty() || !options.user_metadata.empty();
+}
+
+}  // namespace
+
+void S3Dialect::add_copy_source(http::Request& request, const CopyRequest& copy) const {
+  std::string source = "/";
+  sign::append_encoded(source, copy.source_bucket.empty() ? inner_options_.bucket : copy.source_bucket);
+  source += '/';
+  sign::append_encoded(source, copy.source_key, sign::Slash::kKeep);
+  if (!copy.source_version_id.empty()) {
+    source += "?versionId=";
+    sign::append_encoded(source, copy.source_version_id);
+  }
+  request.headers.add("x-amz-copy-source", std::move(source));
+  add_header(request, "x-amz-copy-source-if-match", copy.source_if_match);
+  for (const auto& [name, value] : inner_copy_source_headers_) request.headers.add(name, value);
+}
+
+http::Request S3Dialect::copy(const CopyRequest& copy, const PutOptions& options) const {
+  http::Request request = request_for("PUT", copy.key);
+  add_copy_source(request, copy);
+  add_object_headers(request, options);
+  add_conditions(request, options);
+  if (replaces_metadata(options)) request.headers.add("x-amz-metadata-directive", "REPLACE");
+  return request;
+}
+
+Result<PutResult> S3Dialect::read_copy(const http::ResponseHead& head, std::string_view body) const {
+  auto result = read_result_document(body, "CopyObjectResult");
+  if (!result) return judge_body(body).error;
+  if (result->etag.empty()) {
+    return make_error(ErrorCode::kProtocol, "the answer to the copy carries no ETag, so it cannot be taken for done");
+  }
+  result->version_id = header_of(head, "x-amz-version-id");
+  return *std::move(result);
+}
+
+http::Request S3Dialect::copy_part(const UploadTarget& target, uint32_t number, const CopyRequest& copy,
+                                   ByteRange range) const {
+  http::Request request = upload_part(target, number, {});
+  add_copy_source(request, copy);
+  request.headers.add("x-amz-copy-source-range", range.http_value());
+  return request;
+}
+
+}  // namespace s3dlio::s3
