@@ -6,7 +6,6 @@ import asyncio
 import inspect
 
 import pytest
-from servers.access import Place
 from servers.content import MIB, content
 from servers.guarded import Guarded
 
@@ -104,7 +103,7 @@ def test_one_store_serves_several_loops(any_store: Store) -> None:
         assert bytes(asyncio.run(any_store.get_async("a"))) == DATA
 
 
-def test_every_verb_has_a_twin(place: Place) -> None:
+def test_every_verb_has_a_twin() -> None:
     verbs = [
         "get", "get_range", "get_into", "get_ranges", "get_many", "put", "put_many", "head", "exists", "list",
         "list_with_delimiter", "delete", "copy", "create_bucket", "delete_bucket", "list_buckets", "sweep_uploads",
