@@ -189,6 +189,13 @@ class FaultServer:
     def count(self, operation: str | None = None, *, key: str | None = None) -> int:
         return len(self.seen(operation, key=key))
 
+    def quiet(self, *, within_seconds: float) -> bool:
+        """Whether no request is between its head and the end of its answer, now or soon."""
+        end = time.monotonic() + within_seconds
+        while self._active and time.monotonic() < end:
+            time.sleep(0.002)
+        return not self._active
+
     def drop_connections(self, how: str = "fin") -> None:
         """End every open connection now."""
         with self._lock:

@@ -1,0 +1,168 @@
+"""A process that uses the package ends as it should: at once, with its own status, whatever is under way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+from servers.access import credentials_of
+from servers.content import MIB, content
+from servers.fault_server import FaultServer
+
+DATA = content(3 * MIB + 17, seed=32)
+
+
+@pytest.fixture
+def server(fault_server: FaultServer) -> FaultServer:
+    fault_server.put_object("data", "a", DATA)
+    return fault_server
+
+
+def program(server: FaultServer, body: str) -> list[str]:
+    head = f"import s3dlio_core\nstore = s3dlio_core.open_store('s3://data/', **{credentials_of(server)!r})\n"
+    return [sys.executable, "-X", "dev", "-W", "error", "-c", head + textwrap.dedent(body)]
+
+
+def run(
+    server: FaultServer, body: str, *, within_seconds: float = 20
+) -> tuple[subprocess.CompletedProcess[str], float]:
+    began = time.monotonic()
+    command = program(server, body)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=within_seconds, check=False)
+    return done, time.monotonic() - began
+
+
+ENDINGS = {
+    "nothing done": "",
+    "after a get": "store.get('a')",
+    "without closing": "buffers = [store.get('a') for _ in range(5)]",
+    "prefetch under way": "stream = store.prefetch(['slow'] * 50); import time; time.sleep(0.3)",
+    "thread in a get": """
+        import threading, time
+        threading.Thread(target=lambda: store.get('slow'), daemon=True).start()
+        time.sleep(0.3)
+    """,
+    "get of a thread nobody waits for": """
+        import threading
+        threading.Thread(target=lambda: store.get('a')).start()
+    """,
+    "task of a loop that ended": """
+        import asyncio
+        async def main():
+            task = asyncio.ensure_future(store.get_async('slow'))
+            await asyncio.sleep(0.2)
+        asyncio.run(main())
+    """,
+    "buffer in a global": "import builtins; builtins.kept = store.get('a')",
+    "view outlives all": "import builtins; builtins.kept = memoryview(store.get('a'))",
+}
+
+
+@pytest.mark.parametrize("kind", list(ENDINGS))
+def test_exits_at_once_with_status_zero(server: FaultServer, kind: str) -> None:
+    server.put_object("data", "slow", DATA)
+    server.fault("get", key="slow", times=None, bytes_per_second=10_000)
+    done, took = run(server, ENDINGS[kind])
+    assert done.stderr == ""
+    assert done.returncode == 0
+    assert took < 10
+
+
+def test_sys_exit_keeps_its_status(server: FaultServer) -> None:
+    done, _ = run(server, "store.get('a')\nraise SystemExit(7)")
+    assert done.returncode == 7
+
+
+def test_uncaught_error_is_shown(server: FaultServer) -> None:
+    done, _ = run(server, "store.get('none')")
+    assert done.returncode == 1
+    assert "ObjectNotFoundError" in done.stderr
+    assert "s3://data/none" in done.stderr
+    assert server.secret_key not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["store.get('slow')", "store.get_into('slow', bytearray(3 << 20))", "next(store.prefetch(['slow']))",
+     "store.get_many(['slow'] * 5)", "store.head('slow')", "list(store.list())", "store.put('slow', bytes(1 << 20))"],
+)  # fmt: skip
+def test_ctrl_c_ends_a_waiting_call(server: FaultServer, call: str) -> None:
+    server.fault(times=None, stall_head=True)
+    body = f"""
+        try:
+            print('waiting', flush=True)
+            {call}
+        except KeyboardInterrupt:
+            print('interrupted', flush=True)
+    """
+    process = subprocess.Popen(program(server, body), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waiting\n"
+    for _ in range(100):
+        if server.requests:
+            break
+        time.sleep(0.05)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    took = time.monotonic() - began
+    assert (out, err) == ("interrupted\n", "")
+    assert process.returncode == 0
+    assert took < 1.5, "with leaving the interpreter"
+
+
+def test_killed_in_the_middle_of_an_upload(server: FaultServer) -> None:
+    """U9: nothing is visible, and a sweep takes away what is left by its age."""
+    body = """
+        writer = store.open_writer('half')
+        for _ in range(40):
+            writer.write(bytes(1 << 20))
+        print('written', flush=True)
+        import time; time.sleep(60)
+    """
+    process = subprocess.Popen(program(server, body), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "written\n"
+    process.kill()
+    process.communicate(timeout=20)
+    from s3dlio_core import open_store
+
+    assert server.stored("data", "half") is None
+    assert len(server.objects.uploads) == 1
+    with open_store("s3://data/", **credentials_of(server)) as store:
+        assert store.sweep_uploads(older_than_seconds=3600) == 0
+        assert len(server.objects.uploads) == 1
+        assert store.sweep_uploads(older_than_seconds=0) == 1
+    assert server.objects.uploads == {}
+
+
+def test_killed_in_the_middle_of_a_write_to_disk(server: FaultServer, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    from s3dlio_core import open_store
+
+    uri = f"file://{tmp_path}/root"
+    with open_store(uri) as store:
+        store.put("half", b"before")
+    body = f"""
+        writer = s3dlio_core.open_store({uri!r}).open_writer('half')
+        for _ in range(40):
+            writer.write(bytes(1 << 20))
+        print('written', flush=True)
+        import time; time.sleep(60)
+    """
+    process = subprocess.Popen(program(server, body), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "written\n"
+    process.kill()
+    process.communicate(timeout=20)
+    with open_store(uri) as store:
+        assert store.get("half") == b"before"
+        assert [meta.key for meta in store.list()] == ["half"]
+        assert store.sweep_uploads(older_than_seconds=0) <= 1
+        assert store.get("half") == b"before"
+    left = [name for _, _, names in os.walk(tmp_path / "root") for name in names]
+    assert left == ["half"], "the dead writer's temporary was not swept"

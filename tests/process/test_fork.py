@@ -1,0 +1,177 @@
+"""G30: a store lives on in a child, whatever its parent was doing; nothing of the parent's is disturbed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import select
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from servers.access import credentials_of
+from servers.content import MIB, content
+from servers.fault_server import FaultServer
+
+from s3dlio_core import Store, Tuning, open_store
+
+DATA = content(3 * MIB + 17, seed=30)
+
+
+@pytest.fixture
+def server(fault_server: FaultServer) -> FaultServer:
+    fault_server.put_object("data", "a", DATA)
+    return fault_server
+
+
+@pytest.fixture(params=["s3", "file", "direct"])
+def store(request: pytest.FixtureRequest, server: FaultServer, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "s3":
+        opened = open_store("s3://data/", tuning=Tuning(part_size=MIB), **credentials_of(server))
+    else:
+        opened = open_store(f"{request.param}://{tmp_path}")
+        opened.put("a", DATA)
+    with opened:
+        yield opened
+
+
+def in_child(work: Callable[[], bytes], *, within_seconds: float = 20) -> bytes:
+    """What `work` gives in a forked child. The child leaves by os._exit and takes no part in pytest."""
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking while threads run is the point
+        child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.write(writing, b"=" + work())
+            status = 0
+        except BaseException as error:
+            os.write(writing, b"!" + repr(error).encode())
+        finally:
+            os._exit(status)
+    os.close(writing)
+    try:
+        ready, _, _ = select.select([reading], [], [], within_seconds)
+        if not ready:
+            os.kill(child, signal.SIGKILL)
+            pytest.fail(f"the child gave nothing in {within_seconds} s")
+        said = os.read(reading, 1 << 16)
+    finally:
+        os.close(reading)
+        os.waitpid(child, 0)
+    assert said[:1] == b"=", said
+    return said[1:]
+
+
+def reads_all(store: Store) -> bytes:
+    return b"same" if store.get("a") == DATA else b"different"
+
+
+def test_first_get_of_a_child(store: Store) -> None:
+    assert in_child(lambda: reads_all(store)) == b"same"
+
+
+def test_childs_get_after_the_parents(store: Store) -> None:
+    assert store.get("a") == DATA
+    assert in_child(lambda: reads_all(store)) == b"same"
+    assert store.get("a") == DATA
+
+
+def test_child_of_a_child(store: Store) -> None:
+    assert store.get("a") == DATA
+    assert in_child(lambda: reads_all(store) + in_child(lambda: reads_all(store))) == b"samesame"
+    assert store.get("a") == DATA
+
+
+def test_several_children_and_the_parent_at_once(store: Store) -> None:
+    assert store.get("a") == DATA
+    outcomes: list[bytes] = []
+    for _ in range(4):
+        outcomes.append(in_child(lambda: reads_all(store)))
+        assert store.get("a") == DATA
+    assert outcomes == [b"same"] * 4
+
+
+def test_fork_with_transfers_running(store: Store) -> None:
+    stop = threading.Event()
+    failures: list[object] = []
+
+    def keep_reading() -> None:
+        while not stop.is_set():
+            try:
+                if store.get("a") != DATA:
+                    failures.append("wrong bytes")
+            except Exception as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=keep_reading) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(8):
+            assert in_child(lambda: reads_all(store)) == b"same"
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(20)
+    assert failures == []
+
+
+def test_parents_transfer_survives_a_childs_end(server: FaultServer) -> None:
+    """A child that exits closes its copies of the parent's sockets; the parent's transfer must not notice."""
+    server.fault("get", bytes_per_second=3 * MIB)
+    with open_store("s3://data/", **credentials_of(server)) as store:
+        stream = store.prefetch(["a"])
+        time.sleep(0.2)
+        assert in_child(lambda: reads_all(store)) == b"same"
+        assert [bytes(data) for _, data in stream] == [DATA]
+    assert server.count("get") == 2
+
+
+def test_buffers_of_the_parent_are_readable_in_the_child(store: Store) -> None:
+    data = store.get("a")
+    assert in_child(lambda: b"same" if data == DATA else b"different") == b"same"
+
+
+def test_writer_of_the_parent_is_not_the_childs(server: FaultServer) -> None:
+    """A child that ends with an open writer of its parent's neither completes nor aborts it."""
+    with open_store("s3://data/", **credentials_of(server)) as store:
+        writer = store.open_writer("w")
+        writer.write(content(17 * MIB, seed=31))
+        assert in_child(lambda: b"gone") == b"gone"
+        writer.close()
+    assert server.stored("data", "w") == content(17 * MIB, seed=31)
+
+
+def child_of_multiprocessing(pickled: bytes, uri: str, answers) -> None:  # type: ignore[no-untyped-def]
+    store = pickle.loads(pickled)
+    answers.put((store.uri == uri, bytes(store.get("a")) == DATA))
+    store.close()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing(server: FaultServer, method: str) -> None:
+    context = multiprocessing.get_context(method)
+    with open_store("s3://data/", **credentials_of(server)) as store, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        assert store.get("a") == DATA
+        answers = context.Queue()
+        children = [
+            context.Process(target=child_of_multiprocessing, args=(pickle.dumps(store), store.uri, answers))
+            for _ in range(2)
+        ]
+        for child in children:
+            child.start()
+        assert [answers.get(timeout=60) for _ in children] == [(True, True)] * 2
+        for child in children:
+            child.join(20)
+            assert child.exitcode == 0
+        answers.close()
+        answers.join_thread()
+        assert store.get("a") == DATA
