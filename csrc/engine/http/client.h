@@ -66,13 +66,15 @@ using BodyTarget = std::variant<IntoMemory, IntoString, Refuse>;
 enum class Stage : uint8_t { kWaiting, kResolve, kConnect, kTls, kSend, kFirstByte, kHead, kBody, kDone };
 
 struct Outcome {
-  std::optional<Error> error;             // none: the body was received whole
-  Stage stage = Stage::kDone;             // where it failed
-  bool request_may_have_arrived = false;  // a byte of it was sent and no idle close explains the failure
+  std::optional<Error> error;  // none: the body was received whole
+  Stage stage = Stage::kDone;  // where it failed
+  // A byte of it was sent. With stale_connection: the peer's kernel acknowledged some of it, so that only its
+  // idempotence makes sending it again safe.
+  bool request_may_have_arrived = false;
   // A reused idle connection turned out closed before any answer byte: send again at once, it costs nothing from the
   // budget.
   bool stale_connection = false;
-  uint64_t body_bytes = 0;  // delivered to the target
+  uint64_t body_bytes = 0;  // of the body, taken in order; those discarded in null segments count too
   std::string text;         // the body, for IntoString
   std::string peer;         // "10.0.0.1:443"
 };
@@ -99,7 +101,8 @@ class Exchange {
   virtual void cancel() = 0;
 };
 
-// Connections of one store, all endpoints, all loops. Any thread, except where stated.
+// Connections of one store, all endpoints, all loops. Any thread, except where stated. The loops it was used on outlive
+// it. A forked child makes its own.
 class Client {
  public:
   virtual ~Client() = default;

@@ -22,6 +22,7 @@ class Headers {
   auto begin() const { return inner_.begin(); }
   auto end() const { return inner_.end(); }
   size_t size() const { return inner_.size(); }
+  void reserve(size_t count) { inner_.reserve(count); }
 
  private:
   std::vector<std::pair<std::string, std::string>> inner_;
@@ -46,7 +47,9 @@ struct ResponseHead {
   Headers headers;
   bool keep_alive = true;
   bool chunked = false;
-  std::optional<uint64_t> content_length;  // of the body that follows; absent for chunked and close-delimited bodies
+  // Of the body that follows; absent for chunked and close-delimited bodies. For an answer to HEAD: of the body a GET
+  // would get.
+  std::optional<uint64_t> content_length;
 };
 
 // "bytes 0-9/100" -> {0, 10, 100}; total is absent for "/*". "bytes */100" -> unsatisfied, with total.
