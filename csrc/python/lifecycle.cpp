@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/base/fork.h"
+#include "engine/base/per_process.h"
 #include "service.h"
 
 namespace s3dlio::python {
@@ -23,11 +24,10 @@ struct Lifecycle {
   std::thread::id exit_thread;
 };
 
-// Never destroyed: engine threads and parked threads outlive static destructors. A forked child gets another one, since
-// the parent's mutex may have been held by a thread that does not exist here.
-std::atomic<Lifecycle*> current{new Lifecycle};
+// Never destroyed: engine threads and parked threads outlive static destructors.
+PerProcess<Lifecycle> current;
 
-Lifecycle& lifecycle() { return *current.load(std::memory_order_acquire); }
+Lifecycle& lifecycle() { return current.get(); }
 
 std::vector<std::shared_ptr<Cancellable>> all_under_way() {
   std::vector<std::shared_ptr<Cancellable>> all;
@@ -78,13 +78,6 @@ void park_if_exiting() {
 void bind_lifecycle(nb::module_& module) {
   module.def("shutdown", &shutdown, "timeout_seconds"_a,
              "Cancels everything under way and waits for it; called once, by atexit. True: all of it ended in time.");
-  module.def(
-      "after_fork_in_child",
-      [] {
-        current.store(new Lifecycle, std::memory_order_release);
-        renew_service();
-      },
-      "Forgets what belonged to the parent process.");
   module.def("fork_generation", &fork_generation,
              "How many forks lie between the process that loaded the engine and this one.");
 }

@@ -5,7 +5,6 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 
-#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -14,6 +13,7 @@
 #include <string>
 
 #include "engine/base/log.h"
+#include "engine/base/per_process.h"
 #include "lifecycle.h"
 
 namespace s3dlio::python {
@@ -45,9 +45,9 @@ struct Service {
   bool stopped = false;
 };
 
-std::atomic<Service*> current{new Service};  // leaked on purpose, see lifecycle.cpp
+PerProcess<Service> current;  // see lifecycle.cpp
 
-Service& service() { return *current.load(std::memory_order_acquire); }
+Service& service() { return current.get(); }
 
 void accept_line(LogLevel level, std::string_view message) {
   Service& state = service();
@@ -163,8 +163,6 @@ void stop_service() {
   state.asked.notify_all();
   state.answered.notify_all();
 }
-
-void renew_service() { current.store(new Service, std::memory_order_release); }
 
 void bind_service(nb::module_& module) {
   module.def("next_events", &next_events, "timeout_seconds"_a,

@@ -17,8 +17,7 @@ namespace nb = nanobind;
 // meanwhile.
 CredentialSource ask_python(uint64_t provider_id);
 
-void stop_service();   // wakes everything that waits; lasting
-void renew_service();  // in a forked child
+void stop_service();  // wakes everything that waits; lasting
 
 void bind_service(nb::module_& module);
 

@@ -1,0 +1,137 @@
+"""The streaming writer of one object."""
+
+from __future__ import annotations
+
+import io
+from types import TracebackType
+from typing import Any, Self
+
+from s3dlio_core import _ext
+from s3dlio_core._ext import PutResult
+from s3dlio_core._lifecycle import abort_at_exit
+from s3dlio_core.errors import ClosedError
+
+__all__ = ["ObjectWriter"]
+
+
+class ObjectWriter(io.RawIOBase):
+    """Writes one object piece by piece, several parts on their way at once. Not for several threads at once.
+
+    Nothing is visible before close(). Dropped without close(), or when its `with` block raises, it aborts.
+
+    Attributes:
+        key: Below the store's prefix.
+        bucket: "" for file stores.
+        uri: The whole name.
+        result: What the service answered to close(); None before.
+    """
+
+    def __init__(self, native: _ext.NativeWriter, *, key: str, bucket: str, uri: str) -> None:
+        super().__init__()
+        self.key = key
+        self.bucket = bucket
+        self.uri = uri
+        self.result: PutResult | None = None
+        self._native: _ext.NativeWriter | None = native
+        self._position = 0
+        abort_at_exit(self)
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        """Bytes written."""
+        return self._position
+
+    def write(self, data: Any, /) -> int:
+        """Append `data`: any contiguous memory, tensors included. Blocks while too much is on its way.
+
+        Returns:
+            Bytes taken: all of them. The memory may be changed again.
+        Raises:
+            ClosedError: After close() or abort().
+            StorageError: A part could not be sent; abort() is what remains.
+        """
+        size = _ext.memory_size(data, "data")
+        self._open_native().write(data).wait()
+        self._position += size
+        return size
+
+    async def write_async(self, data: Any, /) -> int:
+        """As write(). After a cancelled write only abort() makes sense."""
+        from s3dlio_core._async import result_of
+
+        size = _ext.memory_size(data, "data")
+        await result_of(self._open_native().write(data))
+        self._position += size
+        return size
+
+    def close(self) -> None:
+        """Complete the object; harmless when closed or aborted.
+
+        Raises:
+            StorageError: The object could not be completed; nothing is visible and nothing is left behind.
+        """
+        if native := self._finish():
+            self.result = native.close().wait()
+
+    async def close_async(self) -> None:
+        """As close()."""
+        from s3dlio_core._async import result_of
+
+        if native := self._finish():
+            self.result = await result_of(native.close())
+
+    def abort(self) -> None:
+        """Give up: nothing becomes visible, and what was sent is removed. Harmless after close() or another abort()."""
+        if native := self._finish():
+            native.abort().wait()
+
+    async def abort_async(self) -> None:
+        """As abort()."""
+        from s3dlio_core._async import result_of
+
+        if native := self._finish():
+            await result_of(native.abort())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+            return
+        try:
+            self.abort()
+        except Exception as failure:  # the block's error is what the caller must see
+            error.add_note(f"besides, the upload could not be aborted: {failure}")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            await self.close_async()
+            return
+        try:
+            await self.abort_async()
+        except Exception as failure:
+            error.add_note(f"besides, the upload could not be aborted: {failure}")
+
+    def __del__(self) -> None:
+        # The inherited one would close(), and so publish half an object. Dropping the engine's writer aborts it.
+        self._native = None
+
+    def __repr__(self) -> str:
+        return f"ObjectWriter({self.uri!r}, {'closed' if self.closed else 'open'}, {self._position} bytes)"
+
+    def _open_native(self) -> _ext.NativeWriter:
+        if self._native is None:
+            raise ClosedError("the writer is closed", operation="write", uri=self.uri)
+        return self._native
+
+    def _finish(self) -> _ext.NativeWriter | None:
+        native, self._native = self._native, None
+        super().close()
+        return native
