@@ -10,6 +10,11 @@
 #include <utility>
 
 namespace s3dlio::http {
+namespace {
+
+constexpr uint32_t kClosing = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+
+}  // namespace
 
 std::unique_ptr<Connection> Connection::make(net::EventLoop& loop, Endpoint endpoint, net::Address address,
                                              std::unique_ptr<net::Transport> transport, ConnectionOwner* owner) {
@@ -33,7 +38,7 @@ Connection::Connection(net::EventLoop& loop, Endpoint endpoint, net::Address add
 Connection::~Connection() { loop_.unwatch(transport_->fd()); }
 
 void Connection::on_fd_ready(uint32_t epoll_events) {
-  transport_->on_ready();
+  transport_->on_ready((epoll_events & kClosing) != 0);
   owner_->on_connection_ready(*this, epoll_events);
 }
 

@@ -52,6 +52,7 @@ class ActiveExchange final : public Exchange,
   // ---- receiving ----
   void receive_some();
   void receive_later();
+  bool has_more(const net::IoResult& result) const;
   bool receive_head(size_t& budget);  // these three: whether to go on reading
   bool receive_body(size_t& budget);
   bool receive_into_memory(size_t& budget);

@@ -39,10 +39,13 @@ void ActiveExchange::receive_later() {
   loop_.post([weak = weak_from_this()] {
     const auto self = weak.lock();
     if (!self || self->over_) return;
-    self->connection_->transport().on_ready();
+    self->connection_->transport().on_ready(self->peer_closing_);
     self->on_connection_ready(*self->connection_, EPOLLIN);
   });
 }
+
+// Once the peer's FIN is in, no further event will come for it: read up to it.
+bool ActiveExchange::has_more(const net::IoResult& result) const { return !result.drained || peer_closing_; }
 
 // ---- the head ----
 
@@ -66,14 +69,14 @@ bool ActiveExchange::receive_head(size_t& budget) {
   size_t used = 0;
   switch (parser_.feed(bytes, used)) {
     case HeadParser::Progress::kNeedMore:
-      return !result.drained;
+      return has_more(result);
     case HeadParser::Progress::kFailed:
       fail(parser_.take_error());
       return false;
     case HeadParser::Progress::kDone:
       on_head_complete(bytes.substr(used));
       if (!over_ && result.drained) adjust_low_water();
-      return !over_ && !result.drained;
+      return !over_ && has_more(result);
   }
   return false;
 }
@@ -169,7 +172,7 @@ bool ActiveExchange::receive_into_memory(size_t& budget) {
   budget -= static_cast<size_t>(received);
   if (!report(received) || end_if_complete()) return false;
   if (result.drained) adjust_low_water();
-  return !result.drained;
+  return has_more(result);
 }
 
 bool ActiveExchange::receive_into_scratch(size_t& budget) {
@@ -190,7 +193,7 @@ bool ActiveExchange::receive_into_scratch(size_t& budget) {
   }
   budget -= std::min(budget, result.bytes);
   window_bytes_ += result.bytes;
-  return take(as_text(scratch.first(result.bytes))) && !result.drained;
+  return take(as_text(scratch.first(result.bytes))) && has_more(result);
 }
 
 bool ActiveExchange::take(std::string_view bytes) {

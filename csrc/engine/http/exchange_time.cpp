@@ -54,7 +54,7 @@ void ActiveExchange::check_window() {
   // Bytes may lie in the socket, too few to wake us (see adjust_low_water); they count.
   if (stage_ == Stage::kBody && connection_->has_low_water()) {
     connection_->set_low_water(1);
-    connection_->transport().on_ready();
+    connection_->transport().on_ready(peer_closing_);
     receive_some();
     if (over_) return;
   }

@@ -114,7 +114,7 @@ int TlsTransport::receive(char* into, int size) {
       socket_error_ = errno;
       return 0;
     }
-    drained_ = got < 0 || (got > 0 && got < size);
+    drained_ = got < 0 || (got > 0 && got < size && !peer_closing_);
     socket_ended_ = got == 0;
     return static_cast<int>(got);
   }

@@ -16,7 +16,10 @@ class TlsTransport final : public Transport {
                bool try_ktls);
 
   int fd() const override { return fd_.get(); }
-  void on_ready() override { drained_ = false; }
+  void on_ready(bool peer_closing) override {
+    drained_ = false;
+    peer_closing_ = peer_closing_ || peer_closing;
+  }
   Io handshake() override;
   IoResult read(std::span<const iovec> into) override;
   IoResult write(std::span<const iovec> from, bool more) override;
@@ -47,6 +50,7 @@ class TlsTransport final : public Transport {
   const std::string host_;
   const std::string peer_;  // host:port, under which sessions are kept
   bool drained_ = false;    // the socket had less than asked for, and has not been reported ready since
+  bool peer_closing_ = false;
   bool more_ = false;
   bool socket_ended_ = false;
   bool ended_ = false;

@@ -37,7 +37,8 @@ class Transport {
   virtual ~Transport() = default;
 
   virtual int fd() const = 0;
-  virtual void on_ready() {}  // the loop reported readiness
+  // The loop reported readiness. `peer_closing`: the peer's FIN or a reset is in, no further event will tell of it.
+  virtual void on_ready(bool peer_closing) { static_cast<void>(peer_closing); }
   virtual Io handshake() = 0;
   virtual IoResult read(std::span<const iovec> into) = 0;
   // `more`: the next write follows at once, small packets may wait for it.

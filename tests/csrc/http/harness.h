@@ -1,6 +1,8 @@
 // Runs exchanges on a loop of the test's own and waits for what came of them.
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <condition_variable>
 #include <cstring>
 #include <future>
@@ -135,7 +137,7 @@ class Harness {
   std::shared_ptr<Recorder> fetch(const http::Endpoint& to, Request request = {}, ExchangeLimits limits = {},
                                   std::function<BodyTarget(const ResponseHead&)> choose = nullptr) {
     auto recorder = start(to, std::move(request), limits, std::move(choose));
-    recorder->wait();
+    REQUIRE(recorder->wait());
     return recorder;
   }
 
