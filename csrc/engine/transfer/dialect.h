@@ -101,6 +101,11 @@ class Dialect {
   virtual Result<PutResult> read_copy(const http::ResponseHead& head,
                                       std::string_view body) const = 0;  // a 200 may carry an error
 
+  // Asks about the source of a copy, which may lie in another bucket; read with read_meta.
+  virtual http::Request head_source(const CopyRequest& request) const {
+    return head(request.source_key, request.source_version_id, false);
+  }
+
   // ---- uploads in parts ----
   virtual http::Request start_upload(std::string_view key, const PutOptions& options, ChecksumKind kind) const = 0;
   virtual Result<std::string> read_upload_id(std::string_view body) const = 0;

@@ -13,7 +13,7 @@ namespace s3dlio::transfer {
 
 struct FetchItem {
   std::string key;
-  std::optional<uint64_t> size;  // from a listing; unknown counts as part_size in the window
+  std::optional<uint64_t> size;  // from a listing; unknown counts as 8 MiB in the window
   // Bytes [start, end) of the object; end 0: to its end.
   uint64_t start = 0;
   uint64_t end = 0;

@@ -1,0 +1,328 @@
+#include "engine/transfer/call.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/base/log.h"
+#include "engine/stats/stats.h"
+#include "engine/transfer/failure_text.h"
+#include "engine/transfer/http_date.h"
+
+namespace s3dlio::transfer {
+namespace {
+
+// Less than this is the network, not the clock.
+constexpr std::chrono::seconds kClockTolerance(2);
+constexpr uint32_t kFreeResends = 3;  // after that many closed idle connections the server is closing on purpose
+
+}  // namespace
+
+Call::Call(std::shared_ptr<Context> context, CallTraits traits)
+    : inner_context_(std::move(context)),
+      inner_loop_(inner_context_->environment.next_loop()),
+      inner_traits_(std::move(traits)) {}
+
+void Call::launch() {
+  if (inner_loop_.on_loop_thread()) return attempt();
+  inner_loop_.post([self = shared_from_this()] { self->attempt(); });
+}
+
+void Call::cancel_soon() {
+  inner_loop_.post([self = shared_from_this()] { self->cancel(); });
+}
+
+// ---- one attempt: a place in the window, credentials, the exchange ----
+
+void Call::attempt() {
+  if (inner_state_ == State::kEnded) return;
+  inner_timer_ = 0;
+  inner_state_ = State::kWindow;
+  if (!inner_traits_.urgent) {
+    // The place is ours from the moment it is granted, also when that happens before acquire() returns.
+    if (!inner_context_->window.acquire(inner_traits_.bytes, shared_from_this())) return;
+    inner_in_window_ = true;
+  }
+  with_place();
+}
+
+void Call::granted() {
+  inner_loop_.post([self = shared_from_this()] {
+    self->inner_in_window_ = true;
+    if (self->inner_state_ == State::kEnded) return self->leave_window(Window::Ended::kFailed);
+    self->with_place();
+  });
+}
+
+void Call::with_place() {
+  inner_state_ = State::kCredentials;
+  if (auto credentials = inner_context_->credentials->current(inner_context_->service_now())) return send(credentials);
+  inner_context_->credentials->get([self = shared_from_this()](Result<SharedCredentials> result) {
+    self->inner_loop_.post([self, result = std::move(result)]() mutable {
+      if (self->inner_state_ == State::kEnded) return;
+      if (result) return self->send(result.value());
+      self->leave_window(Window::Ended::kFailed);
+      self->end(std::move(result).error());
+    });
+  });
+}
+
+void Call::send(const SharedCredentials& credentials) {
+  inner_state_ = State::kSending;
+  inner_credentials_ = credentials;
+  inner_error_head_.reset();
+  inner_rejection_.reset();
+  inner_body_bytes_ = 0;
+  inner_sent_ = inner_loop_.now();
+  const Tuning& tuning = inner_context_->tuning;
+  if (inner_attempts_ == 0) {
+    inner_began_ = inner_sent_;
+    const uint64_t parts = std::max<uint64_t>(1, inner_traits_.bytes / std::max<uint64_t>(1, tuning.part_size));
+    inner_deadline_ =
+        inner_began_ + (inner_traits_.time_limit
+                            ? *inner_traits_.time_limit
+                            : tuning.operation_timeout * static_cast<int64_t>(std::min<uint64_t>(parts, 10'000)));
+  }
+  ++inner_attempts_;
+  count(counters().requests);
+
+  http::Request request = build();
+  inner_context_->dialect->sign(request, *credentials, inner_context_->service_now());
+  inner_sampled_ = request.method == "GET" && !inner_traits_.slow_answer;
+  http::ExchangeLimits limits;
+  limits.first_byte_timeout = inner_traits_.slow_answer ? tuning.operation_timeout
+                              : inner_sampled_          ? inner_context_->first_byte.limit()
+                                                        : tuning.first_byte_timeout;
+  limits.floor_bytes = tuning.stall_floor_bytes;
+  limits.floor_window = tuning.stall_window;
+  limits.deadline = inner_deadline_;
+  limits.fresh_connection = std::exchange(inner_fresh_connection_, false);
+  inner_exchange_ = inner_context_->client->start(inner_loop_, inner_context_->dialect->endpoint(), std::move(request),
+                                                  limits, shared_from_this());
+}
+
+http::BodyTarget Call::on_head(const http::ResponseHead& head) {
+  inner_context_->answered.store(true, std::memory_order_relaxed);
+  if (head.status / 100 != 2) {
+    inner_error_head_ = head;
+    http::IntoString text;
+    text.truncate = true;
+    return text;
+  }
+  if (inner_sampled_) inner_context_->first_byte.sample(inner_loop_.now() - inner_sent_);
+  Accepted accepted = accept(head);
+  if (auto* memory = std::get_if<http::IntoMemory>(&accepted)) return std::move(*memory);
+  if (auto* text = std::get_if<http::IntoString>(&accepted)) return std::move(*text);
+  inner_rejection_ = std::move(std::get<Rejection>(accepted));
+  return http::Refuse{inner_rejection_->error};
+}
+
+void Call::on_body(std::span<const std::byte> bytes) {
+  inner_body_bytes_ += bytes.size();
+  received(bytes);
+}
+
+void Call::on_done(http::Outcome outcome) {
+  const auto self = shared_from_this();
+  inner_exchange_.reset();
+  if (inner_state_ == State::kEnded) return;
+  if (outcome.error) return judge_transport(outcome);
+  if (inner_error_head_) {
+    const http::ResponseHead head = std::move(*inner_error_head_);
+    return judge(inner_context_->dialect->read_error(head, outcome.text), &head, outcome.peer);
+  }
+  if (auto found = conclude(outcome)) return judge(std::move(*found), nullptr, outcome.peer);
+  succeed();
+}
+
+// ---- what an answer means ----
+
+void Call::judge(ServiceError found, const http::ResponseHead* head, std::string_view peer) {
+  Error& error = found.error;
+  if (head && error.http_status == 0) error.http_status = head->status;
+  const bool throttled = found.verdict == Verdict::kThrottled;
+  leave_window(throttled ? Window::Ended::kThrottled : Window::Ended::kFailed);
+  if (throttled) {
+    count(counters().throttled);
+  } else if (error.http_status >= 500) {
+    count(counters().server_errors);
+  }
+  if (error.http_status >= 500 && !throttled) inner_ambiguous_ = true;
+  if (log_enabled(LogLevel::kDebug)) {
+    log(LogLevel::kDebug,
+        std::string(inner_traits_.operation) + " " + inner_context_->dialect->uri_of(inner_traits_.key) + ": " +
+            std::to_string(error.http_status) + " " + error.service_code + " from " + std::string(peer));
+  }
+
+  switch (found.verdict) {
+    case Verdict::kFinal:
+      return end(std::move(error));
+    case Verdict::kRefreshCredentials:
+      if (inner_refreshed_ || !inner_context_->credentials->can_refresh()) return end(std::move(error));
+      inner_refreshed_ = true;
+      inner_context_->credentials->invalidate(inner_credentials_);
+      return again_now();
+    case Verdict::kFixClock:
+      if (inner_clock_fixed_ || !correct_clock(head)) return end(std::move(error));
+      return again_now();
+    case Verdict::kRedirect:
+      if (inner_redirected_) return end(std::move(error));
+      inner_redirected_ = true;
+      count(counters().redirects_followed);
+      return again_now();
+    case Verdict::kRetry:
+      if (error.code == ErrorCode::kProtocol && std::exchange(inner_rejected_once_, true)) return end(std::move(error));
+      if (error.code == ErrorCode::kPreconditionFailed && inner_traits_.conflict_is_final) return end(std::move(error));
+      break;
+    case Verdict::kThrottled:
+      break;
+  }
+  std::optional<std::chrono::nanoseconds> server_wait;
+  if (head) {
+    if (const auto text = head->headers.find("Retry-After")) {
+      server_wait = parse_retry_after(*text, inner_context_->service_now());
+    }
+  }
+  retry_or_end(std::move(error), kServerCost, server_wait);
+}
+
+bool Call::correct_clock(const http::ResponseHead* head) {
+  inner_clock_fixed_ = true;
+  const auto text = head ? head->headers.find("Date") : std::nullopt;
+  const auto theirs = text ? parse_http_date(*text) : std::nullopt;
+  if (!theirs) return false;
+  const auto offset =
+      std::chrono::duration_cast<std::chrono::seconds>(*theirs - inner_context_->environment.wall_now());
+  const auto known = std::chrono::seconds(inner_context_->clock_offset_seconds.load(std::memory_order_relaxed));
+  // Another call may have corrected it between our signing and this answer; then sending again is enough.
+  if (std::chrono::abs(offset - known) > kClockTolerance) {
+    inner_context_->clock_offset_seconds.store(offset.count(), std::memory_order_relaxed);
+    count(counters().clock_corrections);
+    log(LogLevel::kWarning, "the clock of this machine differs from the service's by " +
+                                std::to_string(offset.count()) + " s; requests are signed with the service's time");
+  }
+  return true;
+}
+
+void Call::judge_transport(http::Outcome& outcome) {
+  leave_window(Window::Ended::kFailed);
+  Error error = std::move(*outcome.error);
+  if (inner_rejection_) {
+    count(counters().rejected_responses);
+    if (!inner_rejection_->once_elsewhere || inner_rejected_once_) return end(std::move(inner_rejection_->error));
+    inner_rejected_once_ = true;
+    inner_fresh_connection_ = true;
+    return retry_or_end(std::move(inner_rejection_->error), kTransportCost, std::nullopt);
+  }
+  // Half-read error bodies still tell the status; the transport's own story is less useful than that.
+  if (inner_error_head_) {
+    const http::ResponseHead head = std::move(*inner_error_head_);
+    return judge(inner_context_->dialect->read_error(head, outcome.text), &head, outcome.peer);
+  }
+  inner_fresh_connection_ = true;
+  if (outcome.request_may_have_arrived) inner_ambiguous_ = true;
+  const bool may_repeat = inner_traits_.idempotent || !outcome.request_may_have_arrived;
+  if (outcome.stale_connection && may_repeat && inner_stale_++ < kFreeResends) {
+    count(counters().stale_connections);
+    return again_now();
+  }
+  if (error.code != ErrorCode::kTimeout && error.code != ErrorCode::kConnection && error.code != ErrorCode::kProtocol) {
+    return end(std::move(error));  // certificates, our own mistakes: sending again changes nothing
+  }
+  // One answer that breaks the protocol may be a proxy's hiccup, two are the server's nature.
+  if (error.code == ErrorCode::kProtocol && std::exchange(inner_rejected_once_, true)) return end(std::move(error));
+  const bool unreachable = outcome.stage == http::Stage::kResolve || outcome.stage == http::Stage::kConnect;
+  if (unreachable && !inner_context_->answered.load(std::memory_order_relaxed)) {
+    // Nobody ever answered here: more likely a wrong address than a hiccup. Say so within the connect time-out.
+    const auto elapsed = inner_loop_.now() - inner_began_;
+    if (error.service_code == "NXDOMAIN" || elapsed >= inner_context_->tuning.connect_timeout) {
+      describe_failure(error, inner_attempts_, elapsed, GaveUp::kUnreachable);
+      return end(std::move(error));
+    }
+  }
+  retry_or_end(std::move(error), kTransportCost, std::nullopt);
+}
+
+void Call::retry_or_end(Error error, uint32_t cost, std::optional<std::chrono::nanoseconds> server_wait) {
+  const auto now = inner_loop_.now();
+  if (moved()) inner_failures_ = 0;  // only standing still is counted
+  const auto give_up = [&](GaveUp why) {
+    describe_failure(error, inner_attempts_, now - inner_began_, why);
+    end(std::move(error));
+  };
+  if (!inner_traits_.idempotent && inner_ambiguous_) return give_up(GaveUp::kMayHaveArrived);
+  if (inner_failures_ + 1 >= max_attempts()) return give_up(GaveUp::kAttempts);
+  auto delay = backoff_delay(inner_context_->tuning.backoff_base, inner_context_->tuning.backoff_cap, inner_failures_,
+                             inner_context_->environment.random());
+  if (server_wait) delay = std::max(delay, *server_wait);
+  if (now + delay >= inner_deadline_) return give_up(GaveUp::kDeadline);
+  if (!inner_context_->budget.take(cost)) {
+    count(counters().retry_budget_exhausted);
+    return give_up(GaveUp::kBudget);
+  }
+  inner_last_cost_ = cost;
+  ++inner_failures_;
+  count(counters().retries);
+  inner_state_ = State::kBackoff;
+  inner_timer_ = inner_loop_.call_after(delay, [self = shared_from_this()] { self->attempt(); });
+}
+
+void Call::again_now() {
+  // Not from inside the exchange's last call: its connection may want to settle first.
+  inner_state_ = State::kBackoff;
+  inner_timer_ = inner_loop_.call_after(std::chrono::nanoseconds(0), [self = shared_from_this()] { self->attempt(); });
+}
+
+bool Call::reissue() {
+  if (inner_state_ != State::kSending || !inner_exchange_) return false;
+  inner_exchange_->cancel();
+  inner_exchange_.reset();
+  leave_window(Window::Ended::kFailed);
+  inner_fresh_connection_ = true;
+  again_now();
+  return true;
+}
+
+void Call::leave_window(Window::Ended how) {
+  if (!std::exchange(inner_in_window_, false)) return;
+  const uint64_t moved = inner_body_bytes_ > 0 ? inner_body_bytes_ : inner_traits_.bytes;
+  inner_context_->window.release(inner_traits_.bytes, how, moved, inner_loop_.now());
+}
+
+// ---- the end ----
+
+void Call::succeed() {
+  inner_context_->budget.repay(inner_last_cost_ > 0 ? inner_last_cost_ : 1);
+  leave_window(Window::Ended::kDone);
+  end(std::nullopt);
+}
+
+void Call::cancel() {
+  if (inner_state_ == State::kEnded) return;
+  if (inner_exchange_) inner_exchange_->cancel();
+  inner_exchange_.reset();
+  inner_loop_.cancel_timer(inner_timer_);
+  if (inner_state_ == State::kWindow && !inner_in_window_) inner_context_->window.forget(this);
+  leave_window(Window::Ended::kFailed);
+  end(make_error(ErrorCode::kCancelled, "cancelled"));
+}
+
+void Call::end(std::optional<Error> error) {
+  inner_state_ = State::kEnded;
+  if (error) error = described(std::move(*error));
+  ended(std::move(error));
+}
+
+Error Call::described(Error error) const {
+  error.operation = inner_traits_.operation;
+  error.uri = inner_context_->dialect->uri_of(inner_traits_.key);
+  error.attempts = inner_attempts_;
+  error.message = redact(error.message);
+  return error;
+}
+
+uint32_t Call::max_attempts() const {
+  return std::max(1u,
+                  inner_traits_.max_attempts > 0 ? inner_traits_.max_attempts : inner_context_->tuning.max_attempts);
+}
+
+}  // namespace s3dlio::transfer

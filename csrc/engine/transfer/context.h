@@ -1,0 +1,51 @@
+// What all calls of one store share.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+
+#include "engine/http/client.h"
+#include "engine/transfer/credentials_cache.h"
+#include "engine/transfer/dialect.h"
+#include "engine/transfer/environment.h"
+#include "engine/transfer/first_byte.h"
+#include "engine/transfer/retry.h"
+#include "engine/transfer/window.h"
+#include "engine/tuning.h"
+
+namespace s3dlio::transfer {
+
+struct Context {
+  Context(std::shared_ptr<Dialect> the_dialect, std::shared_ptr<http::Client> the_client, CredentialSource source,
+          const Tuning& the_tuning, const Environment& the_environment)
+      : dialect(std::move(the_dialect)),
+        client(std::move(the_client)),
+        tuning(the_tuning),
+        environment(the_environment),
+        limits(dialect->limits()),
+        budget(tuning.retry_budget),
+        credentials(std::make_shared<CredentialsCache>(std::move(source), environment)),
+        window(tuning.max_in_flight_bytes, tuning.initial_connections, tuning.max_connections),
+        first_byte(tuning.first_byte_timeout) {}
+
+  // The service's clock, as far as it told us that ours is wrong.
+  std::chrono::system_clock::time_point service_now() const {
+    return environment.wall_now() + std::chrono::seconds(clock_offset_seconds.load(std::memory_order_relaxed));
+  }
+
+  const std::shared_ptr<Dialect> dialect;
+  const std::shared_ptr<http::Client> client;
+  const Tuning tuning;
+  const Environment environment;
+  const Limits limits;
+  RetryBudget budget;
+  const std::shared_ptr<CredentialsCache> credentials;
+  Window window;
+  FirstByteEstimate first_byte;
+  std::atomic<int64_t> clock_offset_seconds{0};
+  std::atomic<bool> answered{
+      false};  // the service has ever answered: then a refused connection is a hiccup, not a wrong address
+};
+
+}  // namespace s3dlio::transfer

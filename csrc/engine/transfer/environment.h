@@ -1,0 +1,21 @@
+// What the transfer layer takes from the world around it; tests give it a manual loop, a virtual clock and known dice.
+#pragma once
+
+#include <chrono>
+#include <functional>
+
+#include "engine/net/event_loop.h"
+
+namespace s3dlio::transfer {
+
+// Every function may be called from any thread.
+struct Environment {
+  std::function<net::EventLoop&()> next_loop;  // where the next call lives
+  std::function<std::chrono::system_clock::time_point()> wall_now;
+  std::function<double()> random;  // [0, 1)
+  std::function<void(std::function<void()>)> run_blocking;
+
+  static Environment real();
+};
+
+}  // namespace s3dlio::transfer

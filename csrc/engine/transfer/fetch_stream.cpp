@@ -1,0 +1,192 @@
+#include "engine/transfer/fetch_stream.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <utility>
+
+namespace s3dlio::transfer {
+namespace {
+
+// Counted for an item whose size nobody knows beforehand.
+constexpr uint64_t kUnknownSize = 8 << 20;
+
+uint64_t window_share(const FetchItem& item) {
+  if (item.end > item.start) return item.end - item.start;
+  return item.size ? *item.size - std::min(*item.size, item.start) : kUnknownSize;
+}
+
+// Shared by the consumer's handle and by what runs; the handle's destructor waits until nothing runs.
+class Stream : public std::enable_shared_from_this<Stream> {
+ public:
+  Stream(std::shared_ptr<ObjectStore> store, std::vector<FetchItem> items, FetchOptions options)
+      : inner_store_(std::move(store)), inner_items_(std::move(items)), inner_options_(options) {
+    inner_options_.window_requests = std::max(1u, inner_options_.window_requests);
+  }
+
+  std::optional<std::vector<Fetched>> next(size_t max_count, std::chrono::nanoseconds timeout) {
+    std::vector<Fetched> taken;
+    {
+      std::unique_lock lock(inner_mutex_);
+      const auto something = [this] { return available_locked() || over_locked(); };
+      if (!something()) {
+        inner_consumer_waits_ = true;
+        // wait_for would overflow on the longest time-outs.
+        if (timeout > std::chrono::hours(24 * 365)) {
+          inner_arrived_.wait(lock, something);
+        } else {
+          inner_arrived_.wait_for(lock, timeout, something);
+        }
+        inner_consumer_waits_ = false;
+      }
+      if (!something()) return std::nullopt;
+      take_locked(std::max<size_t>(1, max_count), taken);
+    }
+    launch();
+    return taken;
+  }
+
+  void cancel() {
+    std::vector<Future<FetchedObject>> running;
+    {
+      std::lock_guard lock(inner_mutex_);
+      inner_cancelled_ = true;
+      for (auto& [index, future] : inner_running_) running.push_back(future);
+      inner_arrived_.notify_all();
+    }
+    for (auto& future : running) future.cancel();
+  }
+
+  void wait_until_idle() {
+    std::unique_lock lock(inner_mutex_);
+    inner_arrived_.wait(lock, [this] { return inner_running_.empty() && !inner_launching_; });
+  }
+
+  // Starts what the window has room for. One thread at a time launches; others leave it to that one.
+  void launch() {
+    std::unique_lock lock(inner_mutex_);
+    if (inner_launching_) return;
+    inner_launching_ = true;
+    while (!inner_cancelled_ && inner_next_ < inner_items_.size() && has_room_locked()) {
+      const uint64_t index = inner_next_++;
+      const uint64_t share = window_share(inner_items_[index]);
+      inner_held_bytes_ += share;
+      ++inner_held_requests_;
+      lock.unlock();
+      Future<FetchedObject> future = start(inner_items_[index]);
+      lock.lock();
+      inner_running_.emplace(index, future);
+      lock.unlock();
+      future.on_ready([self = shared_from_this(), index, future]() mutable { self->arrived(index, future.wait()); });
+      lock.lock();
+      if (inner_cancelled_) {
+        lock.unlock();
+        future.cancel();
+        lock.lock();
+      }
+    }
+    inner_launching_ = false;
+    if (inner_running_.empty()) inner_arrived_.notify_all();
+  }
+
+ private:
+  Future<FetchedObject> start(const FetchItem& item) {
+    GetOptions options;
+    options.size_hint = item.size;
+    if (item.end == 0 && item.start == 0) return inner_store_->get(item.key, std::move(options));
+    return inner_store_->get_range(item.key, item.start, item.end == 0 ? std::nullopt : std::optional(item.end),
+                                   std::move(options));
+  }
+
+  void arrived(uint64_t index, Result<FetchedObject> result) {
+    bool more = false;
+    {
+      std::lock_guard lock(inner_mutex_);
+      inner_running_.erase(index);
+      if (!inner_cancelled_) {
+        // The true size takes the place of the guess.
+        const uint64_t share = window_share(inner_items_[index]);
+        const uint64_t held = result ? result->data.size() : 0;
+        inner_held_bytes_ = inner_held_bytes_ - share + held;
+        inner_done_.emplace(index, Fetched{index, std::move(result)});
+        if (!inner_options_.in_order) inner_completed_.push_back(index);
+      }
+      const bool wakes = inner_consumer_waits_ && (available_locked() || over_locked());
+      if (wakes || inner_running_.empty()) inner_arrived_.notify_all();
+      more = !inner_cancelled_ && inner_next_ < inner_items_.size() && has_room_locked();
+    }
+    if (more) launch();
+  }
+
+  bool has_room_locked() const {
+    if (inner_held_requests_ == 0) return true;
+    return inner_held_requests_ < inner_options_.window_requests &&
+           inner_held_bytes_ + window_share(inner_items_[inner_next_]) <= inner_options_.window_bytes;
+  }
+  bool over_locked() const { return inner_cancelled_ || inner_taken_ == inner_items_.size(); }
+  bool available_locked() const {
+    if (inner_cancelled_) return false;
+    return inner_options_.in_order ? inner_done_.contains(inner_taken_) : !inner_completed_.empty();
+  }
+
+  void take_locked(size_t max_count, std::vector<Fetched>& taken) {
+    while (taken.size() < max_count && available_locked()) {
+      uint64_t index = inner_taken_;
+      if (!inner_options_.in_order) {
+        index = inner_completed_.front();
+        inner_completed_.pop_front();
+      }
+      auto node = inner_done_.extract(index);
+      inner_held_bytes_ -= node.mapped().object ? node.mapped().object->data.size() : 0;
+      --inner_held_requests_;
+      ++inner_taken_;
+      taken.push_back(std::move(node.mapped()));
+    }
+  }
+
+  const std::shared_ptr<ObjectStore> inner_store_;
+  const std::vector<FetchItem> inner_items_;
+  FetchOptions inner_options_;
+
+  std::mutex inner_mutex_;
+  std::condition_variable inner_arrived_;
+  std::map<uint64_t, Future<FetchedObject>> inner_running_;
+  std::map<uint64_t, Fetched> inner_done_;  // arrived and not yet taken
+  std::deque<uint64_t> inner_completed_;    // their order, when any order will do
+  uint64_t inner_next_ = 0;                 // to be launched
+  uint64_t inner_taken_ = 0;                // how many were handed over
+  uint64_t inner_held_bytes_ = 0;           // running, or waiting to be taken
+  uint32_t inner_held_requests_ = 0;
+  bool inner_launching_ = false;
+  bool inner_consumer_waits_ = false;
+  bool inner_cancelled_ = false;
+};
+
+class StreamHandle final : public FetchStream {
+ public:
+  explicit StreamHandle(std::shared_ptr<Stream> stream) : inner_stream_(std::move(stream)) {}
+  ~StreamHandle() override {
+    inner_stream_->cancel();
+    inner_stream_->wait_until_idle();
+  }
+  std::optional<std::vector<Fetched>> next(size_t max_count, std::chrono::nanoseconds timeout) override {
+    return inner_stream_->next(max_count, timeout);
+  }
+  void cancel() override { inner_stream_->cancel(); }
+
+ private:
+  std::shared_ptr<Stream> inner_stream_;
+};
+
+}  // namespace
+
+std::unique_ptr<FetchStream> open_fetch_stream(std::shared_ptr<ObjectStore> store, std::vector<FetchItem> items,
+                                               FetchOptions options) {
+  auto stream = std::make_shared<Stream>(std::move(store), std::move(items), options);
+  stream->launch();
+  return std::make_unique<StreamHandle>(std::move(stream));
+}
+
+}  // namespace s3dlio::transfer

@@ -1,0 +1,13 @@
+// Dates as HTTP writes them: "Sun, 06 Nov 1994 08:49:37 GMT".
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string_view>
+
+namespace s3dlio::transfer {
+
+// nullopt for anything but the fixed form every server must send. Ignores the locale.
+std::optional<std::chrono::system_clock::time_point> parse_http_date(std::string_view text);
+
+}  // namespace s3dlio::transfer

@@ -1,0 +1,23 @@
+// Does the head of an answer promise the bytes that were asked for? Judged before one of them is received.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "engine/http/message.h"
+#include "engine/transfer/byte_range.h"
+
+namespace s3dlio::transfer {
+
+struct BodyShape {
+  uint64_t skip = 0;   // bytes of the body before `start`, to be thrown away
+  uint64_t start = 0;  // of the object
+  uint64_t end = 0;    // past the last byte that is wanted; less than asked only at the object's end
+  uint64_t total = 0;  // size of the object
+};
+
+// `asked` none: the whole object was asked for. Errors: kProtocol, the answer does not fit the question (another start,
+// end or total, no size); kRangeNotSatisfiable, a whole-object answer to a range that starts past its end.
+Result<BodyShape> shape_of_answer(const http::ResponseHead& head, const std::optional<ByteRange>& asked);
+
+}  // namespace s3dlio::transfer

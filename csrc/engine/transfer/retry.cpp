@@ -1,0 +1,50 @@
+#include "engine/transfer/retry.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "engine/transfer/http_date.h"
+
+namespace s3dlio::transfer {
+
+bool RetryBudget::take(uint32_t cost) {
+  std::lock_guard lock(inner_mutex_);
+  if (inner_tokens_ < cost) return false;
+  inner_tokens_ -= cost;
+  return true;
+}
+
+void RetryBudget::repay(uint32_t tokens) {
+  std::lock_guard lock(inner_mutex_);
+  inner_tokens_ = std::min(inner_capacity_, inner_tokens_ + tokens);
+}
+
+uint32_t RetryBudget::tokens() const {
+  std::lock_guard lock(inner_mutex_);
+  return inner_tokens_;
+}
+
+std::chrono::nanoseconds backoff_delay(std::chrono::nanoseconds base, std::chrono::nanoseconds cap, uint32_t failures,
+                                       double random) {
+  auto bound = base;
+  for (uint32_t doubled = 0; doubled < failures && bound < cap; ++doubled) bound *= 2;
+  bound = std::min(bound, cap);
+  return std::chrono::nanoseconds(static_cast<int64_t>(static_cast<double>(bound.count()) * random));
+}
+
+std::optional<std::chrono::nanoseconds> parse_retry_after(std::string_view text,
+                                                          std::chrono::system_clock::time_point now) {
+  constexpr std::chrono::seconds kLongest = std::chrono::hours(24);
+  int64_t seconds = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (failure == std::errc() && end == text.data() + text.size()) {
+    if (seconds < 0) return std::nullopt;
+    return std::min(std::chrono::seconds(seconds), kLongest);
+  }
+  const auto date = parse_http_date(text);
+  if (!date) return std::nullopt;
+  const auto wait = std::chrono::duration_cast<std::chrono::nanoseconds>(*date - now);
+  return std::clamp<std::chrono::nanoseconds>(wait, std::chrono::nanoseconds(0), kLongest);
+}
+
+}  // namespace s3dlio::transfer

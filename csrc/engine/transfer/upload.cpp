@@ -1,0 +1,409 @@
+#include "engine/transfer/upload.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/base/log.h"
+#include "engine/stats/stats.h"
+#include "engine/transfer/objects.h"
+#include "engine/transfer/stored.h"
+#include "engine/transfer/upload_call.h"
+
+namespace s3dlio::transfer {
+namespace {
+
+constexpr std::chrono::seconds kAbortLimit(10);
+constexpr uint32_t kAbortAttempts = 3;
+
+// The answer to a request that may have been carried out before: its failure does not tell that nothing is stored.
+bool may_be_done(const Error& error, const Call& call) {
+  switch (error.code) {
+    case ErrorCode::kNotFound:  // no such upload: because it is complete?
+    case ErrorCode::kPreconditionFailed:
+    case ErrorCode::kAlreadyExists:
+    case ErrorCode::kTimeout:
+    case ErrorCode::kConnection:
+    case ErrorCode::kProtocol:
+    case ErrorCode::kThrottled:
+    case ErrorCode::kServer:
+      return call.was_ambiguous();
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Upload::Upload(std::shared_ptr<Context> context, std::string_view operation, std::string key, PutOptions options,
+               Ended ended, PartSent part_sent, std::optional<CopyRequest> copy_from)
+    : inner_context_(std::move(context)),
+      inner_operation_(operation),
+      inner_key_(std::move(key)),
+      inner_options_(std::move(options)),
+      inner_copy_from_(std::move(copy_from)),
+      inner_kind_(inner_copy_from_ ? ChecksumKind::kNone : inner_context_->tuning.upload_checksum),
+      inner_began_(inner_context_->service_now()),
+      inner_tell_ended_(std::move(ended)),
+      inner_tell_sent_(std::move(part_sent)) {
+  inner_whole_.kind = inner_kind_;
+}
+
+// ---- what the feeder does ----
+
+void Upload::begin() {
+  CallPtr call;
+  {
+    std::lock_guard lock(inner_mutex_);
+    if (inner_error_) return;
+    call = start_call();
+    inner_calls_.add(call);
+  }
+  call->launch();
+}
+
+void Upload::feed(std::span<const std::byte> data, Buffer owner) {
+  step(nullptr, [&] { feed_locked({0, data, std::move(owner), std::nullopt}, data.size()); });
+}
+
+void Upload::feed_copy(ByteRange source) {
+  step(nullptr, [&] { feed_locked({0, {}, Buffer(), source}, source.size()); });
+}
+
+void Upload::feed_locked(Waiting waiting, uint64_t size) {
+  if (inner_last_number_ == inner_context_->limits.max_parts) {
+    fail_locked(named(make_error(ErrorCode::kInvalidArgument,
+                                 "the object needs more than " + std::to_string(inner_context_->limits.max_parts) +
+                                     " parts; give its size beforehand or a larger part_size"),
+                      *inner_context_, inner_operation_, inner_key_));
+  }
+  ++inner_parts_out_;
+  waiting.number = ++inner_last_number_;
+  inner_waiting_.push_back(std::move(waiting));
+  inner_size_ += size;
+}
+
+void Upload::complete() {
+  step(nullptr, [this] { inner_all_fed_ = true; });
+}
+
+void Upload::fail(Error reason) {
+  step(nullptr, [&] { fail_locked(std::move(reason)); });
+}
+
+void Upload::fail_locked(Error reason) {
+  if (inner_error_ || inner_state_ >= State::kAborting) return;
+  inner_error_ = std::move(reason);
+  inner_calls_.cancel_all();
+}
+
+// ---- one step at a time ----
+
+void Upload::step(const Call* call, const std::function<void()>& note) {
+  std::vector<CallPtr> calls;
+  std::deque<Waiting> dropped;  // freed outside the lock
+  uint32_t to_tell = 0;
+  Ended tell_ended;
+  std::optional<Result<PutResult>> result;
+  {
+    std::lock_guard lock(inner_mutex_);
+    if (call) inner_calls_.remove(call);
+    note();
+    if (inner_error_ && !inner_waiting_.empty()) {
+      inner_to_tell_ += static_cast<uint32_t>(inner_waiting_.size());
+      dropped.swap(inner_waiting_);
+    }
+    calls = next_locked();
+    to_tell = std::exchange(inner_to_tell_, 0);
+    inner_parts_out_ -= to_tell;
+    // A caller who took the call back does not wait for the clean-up.
+    const bool taken_back =
+        inner_error_ && inner_error_->code == ErrorCode::kCancelled && inner_state_ == State::kAborting;
+    if ((inner_state_ == State::kEnded || taken_back) && !std::exchange(inner_told_, true)) {
+      tell_ended = std::move(inner_tell_ended_);
+      result = inner_error_ ? Result<PutResult>(*inner_error_) : Result<PutResult>(std::move(inner_result_));
+    }
+  }
+  for (const CallPtr& each : calls) each->launch();
+  for (; to_tell > 0; --to_tell) inner_tell_sent_();
+  if (tell_ended) tell_ended(std::move(*result));
+}
+
+std::vector<Upload::CallPtr> Upload::next_locked() {
+  std::vector<CallPtr> calls;
+  const auto asked_for = std::exchange(inner_enter_, std::nullopt);
+  if (asked_for && (!inner_error_ || *asked_for == State::kDeleting)) {
+    enter_locked(*asked_for, calls);
+  } else if (inner_error_) {
+    const bool over = inner_state_ >= State::kDeleting;
+    // What runs has been told to stop; the clean-up comes after the last of it.
+    if (!over && inner_calls_.empty()) enter_locked(inner_id_.empty() ? State::kEnded : State::kAborting, calls);
+  } else if (inner_state_ == State::kFeeding) {
+    calls = next_parts_locked();
+    if (calls.empty() && inner_calls_.empty() && inner_all_fed_) enter_locked(State::kCompleting, calls);
+  }
+  return calls;
+}
+
+std::vector<Upload::CallPtr> Upload::next_parts_locked() {
+  std::vector<CallPtr> calls;
+  const size_t most = inner_context_->window.request_limit() + 2;
+  while (!inner_waiting_.empty() && inner_calls_.size() < most) {
+    Waiting next = std::move(inner_waiting_.front());
+    inner_waiting_.pop_front();
+    calls.push_back(next.source ? copy_call(next.number, *next.source) : part_call(std::move(next)));
+    inner_calls_.add(calls.back());
+  }
+  return calls;
+}
+
+void Upload::enter_locked(State state, std::vector<CallPtr>& calls) {
+  inner_state_ = state;
+  CallPtr call;
+  switch (state) {
+    case State::kCompleting:
+      call = completion_call();
+      break;
+    case State::kRecovering:
+      call = head_call("", &Upload::take_recovery);
+      break;
+    case State::kChecking:
+      call = head_call(inner_result_.version_id, &Upload::take_check);
+      break;
+    case State::kDeleting:
+      call = delete_call();
+      break;
+    case State::kAborting:
+      call = abort_call();
+      break;
+    default:
+      return;
+  }
+  inner_calls_.add(call);
+  calls.push_back(std::move(call));
+}
+
+// ---- what the answers say ----
+
+void Upload::take_id(Result<std::string> id) {
+  if (!id) return fail_locked(std::move(id).error());
+  inner_id_ = std::move(id).value();
+  inner_state_ = State::kFeeding;
+}
+
+void Upload::take_part(Result<UploadedPart> part) {
+  ++inner_to_tell_;
+  if (!part) return fail_locked(std::move(part).error());
+  inner_parts_.push_back(std::move(part).value());
+}
+
+void Upload::take_completion(Result<PutResult> result, const Call& call) {
+  if (result) {
+    inner_error_.reset();  // it is done: too late to take it back
+    inner_result_ = std::move(result).value();
+    inner_result_.size = inner_size_;
+    if (inner_result_.checksum.empty() && inner_whole_.kind != ChecksumKind::kNone) {
+      inner_result_.checksum_kind = inner_whole_.kind;
+      inner_result_.checksum = crc_to_base64(inner_whole_.kind, inner_whole_.value);
+    }
+    inner_enter_ = State::kChecking;
+    return;
+  }
+  if (!may_be_done(result.error(), call)) return fail_locked(as_condition(std::move(result).error(), inner_options_));
+  inner_doubt_ = as_condition(std::move(result).error(), inner_options_);
+  inner_enter_ = State::kRecovering;
+}
+
+bool Upload::is_ours(const ObjectMeta& stored) const {
+  StoredExpectation expected;
+  expected.size = inner_size_;
+  expected.checksum = inner_whole_;
+  expected.parts = inner_last_number_;
+  expected.not_before = inner_began_;
+  return is_what_was_sent(stored, expected);
+}
+
+void Upload::take_recovery(const Result<ObjectMeta>& stored) {
+  if (!stored || !is_ours(*stored)) return fail_locked(std::move(*inner_doubt_));
+  count(counters().completions_recovered);
+  inner_result_ = result_of(*stored);
+  inner_state_ = State::kEnded;
+}
+
+void Upload::take_check(const Result<ObjectMeta>& stored) {
+  inner_state_ = State::kEnded;
+  // Not being allowed to look is no failure of the upload; and what another has written since is none of ours.
+  if (!stored || stored->etag != inner_result_.etag) return;
+  const auto difference = difference_of(*stored, inner_size_, inner_whole_);
+  if (!difference) return;
+  Error error = make_error(ErrorCode::kIntegrity, "what the service stored is not what was sent: " + *difference +
+                                                      "; the bad object was removed");
+  error.operation = inner_operation_;
+  error.uri = inner_context_->dialect->uri_of(inner_key_);
+  inner_error_ = std::move(error);
+  if (!inner_result_.etag.empty()) inner_enter_ = State::kDeleting;
+}
+
+// ---- the requests ----
+
+CallTraits Upload::traits() const {
+  CallTraits traits;
+  traits.operation = inner_operation_;
+  traits.key = inner_key_;
+  return traits;
+}
+
+Upload::CallPtr Upload::start_call() {
+  const auto self = shared_from_this();
+  return std::make_shared<DocumentCall<std::string>>(
+      inner_context_, traits(),
+      [self] {
+        return self->inner_context_->dialect->start_upload(self->inner_key_, self->inner_options_, self->inner_kind_);
+      },
+      [self](const http::ResponseHead&, std::string_view body) {
+        return reading_of(self->inner_context_->dialect->read_upload_id(body));
+      },
+      [self](Result<std::string> id, const Call& call) { self->step(&call, [&] { self->take_id(std::move(id)); }); });
+}
+
+Upload::CallPtr Upload::part_call(Waiting waiting) {
+  const auto self = shared_from_this();
+  auto the_traits = traits();
+  the_traits.bytes = waiting.data.size();
+  const UploadTarget target{inner_key_, inner_id_};
+  const uint32_t number = waiting.number;
+  const uint64_t size = waiting.data.size();
+  return std::make_shared<UploadCall<UploadedPart>>(
+      inner_context_, std::move(the_traits), waiting.data, std::move(waiting.owner), inner_kind_,
+      [self, target, number, sent = false](const Checksum& checksum) mutable {
+        if (std::exchange(sent, true)) count(counters().upload_parts_resent);
+        return self->inner_context_->dialect->upload_part(target, number, checksum);
+      },
+      [self](const http::ResponseHead& head, std::string_view body) -> Reading<UploadedPart> {
+        auto part = self->inner_context_->dialect->read_part(head, body);
+        if (part) return std::move(part).value();
+        return ServiceError{std::move(part).error(), Verdict::kFinal};  // without an etag it can never be completed
+      },
+      [self, number, size](Result<UploadedPart> part, const Call& call, const Checksum& checksum) {
+        if (part) {
+          part->number = number;
+          part->size = size;
+          part->checksum = checksum;
+        }
+        self->step(&call, [&] { self->take_part(std::move(part)); });
+      });
+}
+
+Upload::CallPtr Upload::copy_call(uint32_t number, ByteRange source) {
+  const auto self = shared_from_this();
+  auto the_traits = traits();
+  the_traits.slow_answer = true;
+  return std::make_shared<DocumentCall<UploadedPart>>(
+      inner_context_, std::move(the_traits),
+      [self, number, source] {
+        return self->inner_context_->dialect->copy_part({self->inner_key_, self->inner_id_}, number,
+                                                        *self->inner_copy_from_, source);
+      },
+      [self](const http::ResponseHead& head, std::string_view body) -> Reading<UploadedPart> {
+        auto part = self->inner_context_->dialect->read_part(head, body);
+        if (part) return std::move(part).value();
+        return self->inner_context_->dialect->read_error_body(body);
+      },
+      [self, number, source](Result<UploadedPart> part, const Call& call) {
+        if (part) {
+          part->number = number;
+          part->size = source.size();
+        }
+        self->step(&call, [&] { self->take_part(std::move(part)); });
+      });
+}
+
+Checksum Upload::checksum_of_whole() {
+  Checksum whole{inner_kind_, 0};
+  if (inner_kind_ == ChecksumKind::kNone) return whole;
+  for (const UploadedPart& part : inner_parts_)
+    whole.value = crc_combine(inner_kind_, whole.value, part.checksum.value, part.size);
+  return whole;
+}
+
+Upload::CallPtr Upload::completion_call() {
+  std::sort(inner_parts_.begin(), inner_parts_.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
+  inner_whole_ = checksum_of_whole();
+  const auto self = shared_from_this();
+  auto the_traits = traits();
+  the_traits.slow_answer = true;        // the service may put gigabytes together first
+  the_traits.conflict_is_final = true;  // the parts are void then; only a new upload helps
+  return std::make_shared<DocumentCall<PutResult>>(
+      inner_context_, std::move(the_traits),
+      // The parts do not change any more: nothing else runs.
+      [self] {
+        return self->inner_context_->dialect->complete_upload({self->inner_key_, self->inner_id_}, self->inner_parts_,
+                                                              self->inner_options_, self->inner_whole_);
+      },
+      [self](const http::ResponseHead& head, std::string_view body) -> Reading<PutResult> {
+        auto result = self->inner_context_->dialect->read_complete(head, body);
+        if (result) return std::move(result).value();
+        return self->inner_context_->dialect->read_error_body(body);  // 200 with an error in it
+      },
+      [self](Result<PutResult> result, const Call& call) {
+        self->step(&call, [&] { self->take_completion(std::move(result), call); });
+      });
+}
+
+Upload::CallPtr Upload::head_call(std::string version_id, void (Upload::*take)(const Result<ObjectMeta>&)) {
+  const auto self = shared_from_this();
+  auto the_traits = traits();
+  the_traits.max_attempts = 4;
+  return std::make_shared<DocumentCall<ObjectMeta>>(
+      inner_context_, std::move(the_traits),
+      [self, version_id = std::move(version_id)] {
+        return self->inner_context_->dialect->head(self->inner_key_, version_id,
+                                                   self->inner_kind_ != ChecksumKind::kNone);
+      },
+      [self](const http::ResponseHead& head, std::string_view) -> Reading<ObjectMeta> {
+        return self->inner_context_->dialect->read_meta(self->inner_key_, head);
+      },
+      [self, take](Result<ObjectMeta> stored, const Call& call) {
+        self->step(&call, [&] { ((*self).*take)(stored); });
+      });
+}
+
+Upload::CallPtr Upload::delete_call() {
+  const auto self = shared_from_this();
+  auto the_traits = traits();
+  the_traits.urgent = true;
+  the_traits.max_attempts = kAbortAttempts;
+  return std::make_shared<DocumentCall<Unit>>(
+      inner_context_, std::move(the_traits),
+      [self] { return self->inner_context_->dialect->delete_one(self->inner_key_); },
+      [](const http::ResponseHead&, std::string_view) -> Reading<Unit> { return Unit(); },
+      [self](Result<Unit> result, const Call& call) {
+        self->step(&call, [&] {
+          self->inner_state_ = State::kEnded;
+          if (!result)
+            self->inner_error_->message += " (or rather not, that failed too: " + result.error().message + ")";
+        });
+      });
+}
+
+Upload::CallPtr Upload::abort_call() {
+  const auto self = shared_from_this();
+  auto the_traits = traits();
+  the_traits.urgent = true;
+  the_traits.max_attempts = kAbortAttempts;
+  the_traits.time_limit = kAbortLimit;
+  return std::make_shared<DocumentCall<Unit>>(
+      inner_context_, std::move(the_traits),
+      [self] { return self->inner_context_->dialect->abort_upload({self->inner_key_, self->inner_id_}); },
+      [](const http::ResponseHead&, std::string_view) -> Reading<Unit> { return Unit(); },
+      [self](Result<Unit> result, const Call& call) {
+        if (result) {
+          count(counters().uploads_aborted);
+        } else if (result.error().code != ErrorCode::kNotFound) {
+          log(LogLevel::kWarning, "an upload to " + result.error().uri +
+                                      " could not be aborted, sweep_uploads will find it: " + result.error().message);
+        }
+        self->step(&call, [&] { self->inner_state_ = State::kEnded; });
+      });
+}
+
+}  // namespace s3dlio::transfer
