@@ -63,12 +63,12 @@ int main(int argc, char** argv) {
   auto peers = connect_all(options);
   peers.resize(std::min(peers.size(), items.size()));
 
+  const Memory ready(options.fresh ? 1 : window, true);
   Measure measure;
   if (!options.fresh) {
-    const Memory memory(window, true);
-    read_all(options, peers, items, memory.bytes());  // once for nothing: windows open, caches fill
+    read_all(options, peers, items, ready.bytes());  // once for nothing: windows open, caches fill
     measure.start();
-    for (int repeat = 0; repeat < options.repeats; ++repeat) read_all(options, peers, items, memory.bytes());
+    for (int repeat = 0; repeat < options.repeats; ++repeat) read_all(options, peers, items, ready.bytes());
     measure.stop();
   }
   for (int repeat = 0; options.fresh && repeat < options.repeats; ++repeat) {

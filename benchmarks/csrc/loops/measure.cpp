@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -38,13 +39,18 @@ void tell_perf(std::string_view command) {
   }
 }
 
-// VmHWM: unlike ru_maxrss it starts at this program, not at whoever started it.
-long long peak_memory_bytes() {
+long long status_bytes(std::string_view name) {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return std::atoll(line.c_str() + 6) * 1024;
+    if (line.starts_with(name)) return std::atoll(line.c_str() + name.size()) * 1024;
   }
   return 0;
+}
+
+// The kernel's high-water mark starts anew; gives what is resident now.
+long long forget_peak() {
+  std::ofstream("/proc/self/clear_refs") << "5";
+  return status_bytes("VmRSS:");
 }
 
 }  // namespace
@@ -59,6 +65,8 @@ Memory::Memory(size_t size, bool ready) : data_(nullptr), size_(size) {
 }
 
 Memory::~Memory() { munmap(data_, size_); }
+
+Measure::Measure() : resident_bytes_(forget_peak()) {}
 
 void Measure::start() {
   tell_perf("enable\n");
@@ -81,7 +89,7 @@ void Measure::print(uint64_t bytes, uint64_t objects) const {
       "{\"seconds\": %.9f, \"user_seconds\": %.6f, \"system_seconds\": %.6f, \"bytes\": %llu, \"objects\": %llu, "
       "\"peak_memory_bytes\": %lld}\n",
       seconds_, user_seconds_, system_seconds_, static_cast<unsigned long long>(bytes),
-      static_cast<unsigned long long>(objects), peak_memory_bytes());
+      static_cast<unsigned long long>(objects), std::max(0LL, status_bytes("VmHWM:") - resident_bytes_));
 }
 
 }  // namespace s3dlio_bench

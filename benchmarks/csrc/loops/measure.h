@@ -26,6 +26,8 @@ class Memory {
 // perf counts system calls between the same two points.
 class Measure {
  public:
+  // Peak memory counts from here: construct it when the memory to work on is ready.
+  Measure();
   void start();
   void stop();
   // One line of JSON on stdout.
@@ -34,6 +36,7 @@ class Measure {
  private:
   using Clock = std::chrono::steady_clock;
   Clock::time_point begin_{};
+  long long resident_bytes_;
   double seconds_ = 0, user_seconds_ = 0, system_seconds_ = 0;
 };
 

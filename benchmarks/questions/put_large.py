@@ -1,0 +1,17 @@
+"""What does storing one large object cost?"""
+
+from benchmarks.participants import PEERS
+from benchmarks.questions.question import GIB, Question
+
+QUESTION = Question(
+    name="put_large",
+    title="Put of one object of 1 GiB",
+    verb="put_large",
+    server="discard",
+    count=1,
+    size=GIB,
+    unit="s/GB",
+    repeats=2,
+    participants=("bare", "bare_unchecked", "ours", *PEERS),
+    note="The bare loop sends 8 MiB requests, each with its CRC64NVME. The server drops what it receives.",
+)

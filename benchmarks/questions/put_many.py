@@ -1,0 +1,16 @@
+"""What does storing many objects cost?"""
+
+from benchmarks.participants import PEERS
+from benchmarks.questions.question import MIB, Question
+
+QUESTION = Question(
+    name="put_many",
+    title="Put of 2,000 objects of 1 MiB",
+    verb="put_many",
+    server="discard",
+    count=2_000,
+    size=MIB,
+    unit="µs/object",
+    participants=("bare", "bare_unchecked", "ours", *PEERS),
+    note="The bare loop sends each with its CRC64NVME. The server drops what it receives.",
+)
