@@ -6,6 +6,7 @@ import ssl
 import urllib.request
 import zlib
 from pathlib import Path
+from typing import IO
 
 from benchmarks.places import DATA
 from benchmarks.questions import Question
@@ -48,7 +49,7 @@ def checks(question: Question, server: Server | None) -> dict[str, int]:
     return {str(index): _crc32_of(opener.open(f"{url}{index:08d}")) for index in indices}
 
 
-def _crc32_of(source) -> int:  # type: ignore[no-untyped-def]  # anything with read() and close()
+def _crc32_of(source: IO[bytes]) -> int:
     value = 0
     with source:
         while piece := source.read(1 << 20):

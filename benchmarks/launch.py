@@ -83,7 +83,7 @@ def client_environment(job: JobFields) -> dict[str, str]:
     if job["endpoint"]:
         settings |= {"AWS_ENDPOINT_URL": job["endpoint"], "AWS_ENDPOINT_URL_S3": job["endpoint"]}
     if job["ca"]:
-        settings |= dict.fromkeys(("AWS_CA_BUNDLE", "AWS_CA_BUNDLE_PATH", "SSL_CERT_FILE"), job["ca"])
+        settings |= dict.fromkeys(("AWS_CA_BUNDLE", "AWS_CA_BUNDLE_PATH", "SSL_CERT_FILE"), str(job["ca"]))
     return kept | settings
 
 

@@ -15,7 +15,7 @@ def describe() -> dict[str, str]:
         "processor": _field("/proc/cpuinfo", "model name") or platform.machine(),
         "cores": f"{cores}, {shared}",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / (1 << 30):.0f} GiB",
-        "kernel": re.match(r"[\d.]+", platform.release()).group(),  # type: ignore[union-attr]
+        "kernel": platform.release().partition("-")[0],
         "python": platform.python_version(),
         "nginx": _version("nginx", "-v"),
         "fio": _version("fio", "--version"),

@@ -1,6 +1,7 @@
 """Bars for docs/plots/: one picture per group of questions. SVG, the same bytes for the same figures."""
 
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measure import Answer, Spread
 from benchmarks.participants import PARTICIPANTS
@@ -41,7 +42,7 @@ def draw(folder: Path, answers: dict[str, Answer]) -> list[Path]:
     return written
 
 
-def _bars(panel, name: str, answer: Answer, axis: str) -> None:  # type: ignore[no-untyped-def]
+def _bars(panel: Any, name: str, answer: Answer, axis: str) -> None:
     question = QUESTIONS[name]
     names = [one for one in question.participants if one in answer.samples][::-1]
     costs: list[Spread] = [answer.cost(one, question.unit) for one in names]

@@ -10,6 +10,7 @@ from benchmarks.bars import TIMES_PEERS, Verdict, must_beat, times_of_peers, ver
 from benchmarks.measure import MIB, Answer, Sample, Spread
 from benchmarks.participants import PARTICIPANTS, PEERS
 from benchmarks.questions import QUESTIONS, Question
+from benchmarks.questions.question import Unit
 
 TIMES, DASH = "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"
 
@@ -104,7 +105,7 @@ def _counts_keys(question: Question) -> bool:
     return question.verb == "list_keys"
 
 
-def _cpu_unit(question: Question):  # type: ignore[no-untyped-def]
+def _cpu_unit(question: Question) -> Unit:
     return "s/GB" if question.unit == "GB/s" else question.unit
 
 

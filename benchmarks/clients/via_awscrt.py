@@ -41,12 +41,16 @@ class Crt:
             write(chunk, offset)
 
         request = HttpRequest("GET", f"/{self.bucket}/{key}", HttpHeaders([("Host", self.host)]))
-        return self.client.make_request(type=S3RequestType.GET_OBJECT, request=request, on_body=on_body).finished_future
+        return self._send(type=S3RequestType.GET_OBJECT, request=request, on_body=on_body)
 
     def put(self, key: str, data: bytes) -> "Future[Any]":
         headers = HttpHeaders([("Host", self.host), ("Content-Length", str(len(data)))])
         request = HttpRequest("PUT", f"/{self.bucket}/{key}", headers, io.BytesIO(data))
-        return self.client.make_request(type=S3RequestType.PUT_OBJECT, request=request).finished_future
+        return self._send(type=S3RequestType.PUT_OBJECT, request=request)
+
+    def _send(self, **words: Any) -> "Future[Any]":
+        answer: Future[Any] = self.client.make_request(**words).finished_future
+        return answer
 
 
 def writer_into(memory: memoryview) -> Body:
