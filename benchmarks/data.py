@@ -13,6 +13,7 @@ from benchmarks.questions import Question
 from benchmarks.servers import Server
 
 BUCKET = "bench"
+_PIECE = 1 << 20
 
 
 def folder_of(question: Question) -> Path:
@@ -26,12 +27,19 @@ def make_files(question: Question) -> None:
         path = folder_of(question) / BUCKET / f"{question.data_prefix}{index:08d}"
         if not path.exists() or path.stat().st_size != question.size:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(random.Random(index).randbytes(question.size))
+            _write_random(path, question.size, seed=index)
         else:
             with path.open("rb", buffering=0) as file:
-                while file.read(1 << 20):
+                while file.read(_PIECE):
                     pass
     os.sync()
+
+
+def _write_random(path: Path, size: int, seed: int) -> None:
+    source = random.Random(seed)
+    with path.open("wb") as file:
+        for start in range(0, size, _PIECE):
+            file.write(source.randbytes(min(_PIECE, size - start)))
 
 
 def checks(question: Question, server: Server | None) -> dict[str, int]:
@@ -52,6 +60,6 @@ def checks(question: Question, server: Server | None) -> dict[str, int]:
 def _crc32_of(source: IO[bytes]) -> int:
     value = 0
     with source:
-        while piece := source.read(1 << 20):
+        while piece := source.read(_PIECE):
             value = zlib.crc32(piece, value)
     return value
