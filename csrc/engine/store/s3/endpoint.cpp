@@ -137,37 +137,39 @@ std::shared_ptr<const Place> Location::current() const {
   return inner_place_;
 }
 
+// Takes from `target` what may be taken: the region of an AWS host, or another server of the same domain.
+Lesson Location::follow(const Place& now, std::string_view target, std::string& region, http::Endpoint& service) const {
+  const bool has_scheme = target.find("://") != std::string_view::npos;
+  std::string url = has_scheme ? std::string() : std::string(now.service.tls ? "https://" : "http://");
+  url.append(target);
+  const size_t authority = url.find("://") + 3;
+  url.resize(std::min(url.find_first_of("/?#", authority), url.size()));  // where it leads, not which object
+  const auto parsed = parse_endpoint_url(url);
+  if (!parsed.ok()) return Lesson::kForeign;
+  if (now.service.tls && !parsed->server.tls) return Lesson::kDowngrade;
+  http::Endpoint server = parsed->server;
+  const std::string in_front = inner_bucket_ + '.';
+  if (!inner_bucket_.empty() && server.host.starts_with(in_front)) server.host.erase(0, in_front.size());
+  if (inner_is_aws_) {  // the host follows from the region
+    if (!is_same_domain(now.service.host, server.host)) return Lesson::kForeign;
+    if (region.empty()) region = region_of_aws_host(server.host);
+    return is_region_name(region) ? Lesson::kLearnt : Lesson::kNothing;
+  }
+  if (!is_same_domain(inner_configured_.host, server.host)) return Lesson::kForeign;
+  if (!has_scheme && server.host == now.service.host) server.port = now.service.port;  // named without its port
+  service = std::move(server);
+  return Lesson::kLearnt;
+}
+
 Lesson Location::learn(std::string_view region, std::string_view endpoint_or_url) {
   std::string new_region(is_region_name(region) ? region : std::string_view{});
   const auto now = current();
   http::Endpoint service = now->service;
   if (!endpoint_or_url.empty()) {
-    const bool has_scheme = endpoint_or_url.find("://") != std::string_view::npos;
-    std::string url = has_scheme ? std::string() : std::string(now->service.tls ? "https://" : "http://");
-    url.append(endpoint_or_url);
-    const size_t authority = url.find("://") + 3;
-    url.resize(std::min(url.find_first_of("/?#", authority), url.size()));  // where it leads, not which object
-    const auto parsed = parse_endpoint_url(url);
-    if (!parsed.ok()) return has_scheme || new_region.empty() ? Lesson::kForeign : Lesson::kNothing;
-    if (now->service.tls && !parsed->server.tls) return Lesson::kDowngrade;
-    http::Endpoint target = parsed->server;
-    const std::string in_front = inner_bucket_ + '.';
-    if (!inner_bucket_.empty() && target.host.starts_with(in_front)) target.host.erase(0, in_front.size());
-    if (inner_is_aws_) {
-      // The host follows from the region, so only a region may be taken from it.
-      if (!is_same_domain(now->service.host, target.host)) return Lesson::kForeign;
-      if (new_region.empty()) new_region = region_of_aws_host(target.host);
-      if (new_region.empty()) return Lesson::kNothing;
-    } else {
-      if (!is_same_domain(inner_configured_.host, target.host)) return Lesson::kForeign;
-      if (!has_scheme && target.port == (now->service.tls ? 443 : 80) && target.host == now->service.host) {
-        target.port = now->service.port;  // named without its port
-      }
-      service = target;
-    }
-  } else if (new_region.empty()) {
-    return Lesson::kNothing;
+    const Lesson lesson = follow(*now, endpoint_or_url, new_region, service);
+    if (lesson != Lesson::kLearnt) return lesson;
   }
+  if (new_region.empty() && service == now->service && endpoint_or_url.empty()) return Lesson::kNothing;
   if (new_region.empty()) new_region = now->region;
   if (new_region == now->region && service == now->service) return Lesson::kLearnt;
   auto place = place_at(std::move(new_region), std::move(service));

@@ -58,6 +58,7 @@ class Location {
 
  private:
   Location() = default;
+  Lesson follow(const Place& now, std::string_view target, std::string& region, http::Endpoint& service) const;
   std::shared_ptr<const Place> place_at(std::string region, http::Endpoint service) const;
 
   std::string inner_bucket_;

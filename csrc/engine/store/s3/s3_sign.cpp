@@ -1,11 +1,23 @@
 // Signs one attempt: Host, date, payload hash, session token, Authorization. Signing again replaces what is there.
-#include <array>
-
 #include "engine/base/log.h"
 #include "engine/store/s3/headers.h"
 #include "engine/store/s3/s3_dialect.h"
 
 namespace s3dlio::s3 {
+namespace {
+
+constexpr std::string_view kTokenHeader = "x-amz-security-token";
+
+// Refreshed credentials may have no token where the earlier ones had.
+void remove_token(http::Headers& headers) {
+  http::Headers kept;
+  for (const auto& [name, value] : headers) {
+    if (name != kTokenHeader) kept.add(name, value);
+  }
+  headers = std::move(kept);
+}
+
+}  // namespace
 
 void S3Dialect::keep_secrets_out_of_logs(const Credentials& credentials) const {
   std::lock_guard lock(inner_secrets_mutex_);
@@ -45,7 +57,11 @@ void S3Dialect::sign(http::Request& request, const std::optional<Credentials>& c
   const std::string hash = payload_hash(request, place->bucket.tls);
   request.headers.set("x-amz-content-sha256", hash);
   request.headers.set("x-amz-date", std::string(time.full()));
-  if (!credentials->session_token.empty()) request.headers.set("x-amz-security-token", credentials->session_token);
+  if (!credentials->session_token.empty()) {
+    request.headers.set(kTokenHeader, credentials->session_token);
+  } else if (request.headers.find(kTokenHeader)) {
+    remove_token(request.headers);
+  }
 
   thread_local std::vector<sign::HeaderView> headers;
   headers.clear();
