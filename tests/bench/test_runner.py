@@ -5,14 +5,18 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks import report
 from benchmarks.bars import must_beat, times_of_peers, verdicts
+from benchmarks.launch import ClientFailed, run_client
 from benchmarks.measure import Answer, Sample
+from benchmarks.participants import PARTICIPANTS, Client
 from benchmarks.places import ROOT
 from benchmarks.questions import QUESTIONS
+from benchmarks.servers import Server
 
 pytestmark = pytest.mark.timeout(600)  # the first test waits for the build
 SAMPLE = Sample(seconds=1.0, user_seconds=0.1, system_seconds=0.1, bytes=10**9, objects=1, peak_memory_bytes=0)
@@ -123,3 +127,32 @@ def test_wrong_words_are_refused(words: list[str]) -> None:
     )
     assert done.returncode == 2
     assert words[1].rpartition(",")[2] in done.stderr
+
+
+def job_on(server: Server, **changes: object) -> dict[str, Any]:
+    job = {"endpoint": server.endpoint, "bucket": "listing", "prefix": "keys/", "count": 30, "size": 64}
+    return {**job, "ca": None, "options": {}, **changes}
+
+
+def test_a_client_is_checked(server: Server) -> None:
+    """boto3, in this environment, through the same harness as every client."""
+    boto3 = Client("boto3", "boto3", "via_boto3.py")
+    sample = run_client(boto3, "get_many", job_on(server), core=None)
+    assert (sample.objects, sample.bytes) == (30, 30 * 64)
+    for changes, complaint in (
+        ({"checks": {"7": 1}}, "object 7 arrived with other bytes"),
+        ({"size": 65}, "instead of"),
+        ({"prefix": "none/"}, "NoSuchKey"),
+    ):
+        with pytest.raises(ClientFailed, match=complaint):
+            run_client(boto3, "get_many", job_on(server, **changes), core=None)
+
+
+@pytest.mark.parametrize("verb", ["get_many", "get_into"])
+def test_the_bare_loop_is_checked(server: Server, verb: str) -> None:
+    bare = PARTICIPANTS["bare"]
+    job = job_on(server, repeats=2, in_flight=4, count=30 if verb == "get_many" else 1)
+    sample = run_client(bare, verb, job, core=None)
+    assert (sample.objects, sample.bytes) == (2 * job["count"], 2 * job["count"] * 64)
+    with pytest.raises(ClientFailed, match="another size"):
+        run_client(bare, "get_many", job_on(server, size=63, repeats=1, in_flight=4), core=None)
