@@ -81,6 +81,7 @@ std::string describe_refusal(X509_STORE_CTX* chain, const std::string& host, con
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:  // a trusted one has the same name and another key
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
       return "certificate is signed by an unknown authority, '" + name_text(X509_get_issuer_name(certificate)) +
              "'; trusted: " + trusts + "; give its CA certificate with ca_bundle or AWS_CA_BUNDLE";

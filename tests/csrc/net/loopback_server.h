@@ -111,7 +111,7 @@ class Peer {
   }
   // True once the client has closed its side.
   bool client_left(std::chrono::milliseconds within = 5000ms) {
-    pollfd item{fd_, POLLIN | POLLRDHUP, 0};
+    pollfd item{fd_, POLLRDHUP, 0};
     return ::poll(&item, 1, static_cast<int>(within.count())) > 0 &&
            (item.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
   }
