@@ -37,7 +37,8 @@ def files_of(patterns: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
         InvalidArgumentError: A folder that contains itself through a link.
     """
     single = [patterns] if isinstance(patterns, (str, os.PathLike)) else patterns
-    for given in map(os.fspath, single):
+    for path_like in single:
+        given = os.fspath(path_like)
         pattern = given.removeprefix("file://")
         found = [pattern] if os.path.lexists(pattern) else sorted(glob.glob(pattern, recursive=True))
         if not found:

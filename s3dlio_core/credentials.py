@@ -9,7 +9,7 @@ from typing import Any
 
 from s3dlio_core import _ext
 from s3dlio_core.errors import CredentialsError
-from s3dlio_core.options import S3Options
+from s3dlio_core.options import S3Options, check_header_value
 
 __all__ = ["CredentialChain", "fixed_credentials"]
 
@@ -29,6 +29,8 @@ def fixed_credentials(options: S3Options, environ: Mapping[str, str] | None = No
     if not key or not secret:
         return None
     token = variables.get("AWS_SESSION_TOKEN") or variables.get("AWS_SECURITY_TOKEN") or ""
+    for name, value in (("AWS_ACCESS_KEY_ID", key), ("AWS_SECRET_ACCESS_KEY", secret), ("AWS_SESSION_TOKEN", token)):
+        check_header_value(name, value)
     return _ext.Credentials(key, secret, token)
 
 

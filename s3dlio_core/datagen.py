@@ -6,7 +6,7 @@ every machine, in one call or in chunks. One core writes more than 10 GB/s.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,7 +44,7 @@ class Generator:
         compress: float = 1,
         block_size: int = DEFAULT_BLOCK_SIZE,
     ) -> None:
-        self.seed = secrets.randbits(64) if seed is None else seed
+        self.seed = int.from_bytes(os.urandom(8)) if seed is None else seed
         for name, value in {"size": size, "seed": self.seed, "index": index, "block_size": block_size}.items():
             if not 0 <= value < 2**64:
                 raise ValueError(f"{name} is {value}; expected an integer in [0, 2**64)")

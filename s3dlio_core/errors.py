@@ -107,7 +107,7 @@ class StorageError(Exception):
         self.service_code = service_code
         self.request_id = request_id
         if isinstance(self, OSError) and self._errno is not None:
-            self.errno = self._errno
+            OSError.__setattr__(self, "errno", self._errno)  # declared there, not here
 
     def __str__(self) -> str:
         front = " ".join(part for part in (self.operation, self.uri) if part)

@@ -62,6 +62,8 @@ class S3Options:
     fips: bool = False
 
     def __post_init__(self) -> None:
+        for item in fields(self):
+            check_header_value(item.name, getattr(self, item.name))
         if bool(self.access_key_id) != bool(self.secret_access_key):
             given, missing = ("access_key_id", "secret_access_key")
             if not self.access_key_id:
@@ -119,6 +121,13 @@ class S3Options:
             except TypeError as error:
                 raise InvalidArgumentError(f"{name} is {getattr(self, name)!r}: wrong type") from error
         return native
+
+
+def check_header_value(name: str, value: object) -> None:
+    """Refuse what would break out of a header; the message does not show the value, which may be a secret."""
+    if isinstance(value, str) and any(character < " " or character == "\x7f" for character in value):
+        hint = "; a line break at its end?" if value.strip() != value else ""
+        raise InvalidArgumentError(f"{name} contains a control character{hint}")
 
 
 def refuse_unknown(given: Mapping[str, Any], valid: list[str], scheme: str) -> None:

@@ -14,6 +14,10 @@ from s3dlio_core.errors import InvalidArgumentError
 __all__ = ["Tuning"]
 
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
+_TRUTH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_AT_LEAST_ONE = frozenset(
+    ["part_size", "max_in_flight_bytes", "max_connections", "initial_connections", "max_attempts", "file_threads"]
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,14 +77,12 @@ class Tuning:
     sync_writes: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("part_size", "max_in_flight_bytes", "max_connections", "initial_connections", "max_attempts",
-                     "file_threads"):  # fmt: skip
-            if getattr(self, name) < 1:
-                raise InvalidArgumentError(f"{name} is {getattr(self, name)}; expected at least 1")
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, (int, float)) and not value >= 0:
-                raise InvalidArgumentError(f"{field.name} is {value}; expected 0 or more")
+            _check_type(field.name, value, type(field.default))
+            if isinstance(value, (int, float)) and not value >= (field.name in _AT_LEAST_ONE):
+                least = "at least 1" if field.name in _AT_LEAST_ONE else "0 or more"
+                raise InvalidArgumentError(f"{field.name} is {value}; expected {least}")
         self.to_native()  # the engine knows the words it takes
 
     @classmethod
@@ -106,25 +108,23 @@ class Tuning:
             value = getattr(self, field.name)
             try:
                 setattr(native, field.name, value)
-            except (TypeError, OverflowError) as error:
-                wanted = type(field.default).__name__
-                raise InvalidArgumentError(f"{field.name} is {value!r}; expected {wanted}") from error
+            except TypeError as error:  # more than the engine's number holds
+                raise InvalidArgumentError(f"{field.name} is {value!r}, which is too large") from error
         return native
+
+
+def _check_type(name: str, value: object, kind: type) -> None:
+    # True is an int to Python, and no size to anybody else.
+    fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or not isinstance(value, bool))
+    if not fits:
+        wanted = {bool: "True or False", float: "seconds as a number", int: "an integer", str: "a str"}[kind]
+        raise InvalidArgumentError(f"{name} is {value!r}; expected {wanted}")
 
 
 def _parse(variable: str, text: str, kind: type) -> Any:
     try:
         if kind is bool:
-            return {
-                "1": True,
-                "true": True,
-                "yes": True,
-                "on": True,
-                "0": False,
-                "false": False,
-                "no": False,
-                "off": False,
-            }[text.lower()]
+            return _TRUTH[text.lower()]
         if kind is float:
             return float(text)
         if kind is int:

@@ -142,49 +142,50 @@ Buffer copy_of(nb::handle data) {
 
 void bind_buffer(nb::module_& module) {
   auto buffer = nb::class_<Buffer>(
-      module, "Buffer", nb::type_slots(buffer_slots), nb::sig("class Buffer(collections.abc.Buffer)"),
+      module, "Buffer", nb::type_slots(buffer_slots),
       "Bytes in engine memory: uint8, shape [n], on the CPU, 4 KiB aligned (slices keep their offset), "
       "writable, freed for reuse when the last view of it dies.");
   buffer.def("__len__", &Buffer::size)
-      .def("__getitem__", &item_of, "index"_a, nb::sig("@typing.overload\ndef __getitem__(self, index: int, /) -> int"))
-      .def("__getitem__", &item_of, "index"_a,
-           nb::sig("@typing.overload\ndef __getitem__(self, index: slice, /) -> Buffer"))
+      .def("__getitem__", &item_of, "index"_a, nb::sig("def __getitem__(self, index: int, /) -> int"))
+      .def("__getitem__", &item_of, "index"_a, nb::sig("def __getitem__(self, index: slice, /) -> Buffer"))
       .def("__eq__", &is_equal, "other"_a.none(), nb::is_operator(),
            nb::sig("def __eq__(self, other: object, /) -> bool"))
       .def("__bytes__", &to_bytes)
       .def("to_bytes", &to_bytes, "A copy.")
       .def(
           "memoryview", [](nb::handle self) { return memoryview_of(self); },
-          nb::sig("def memoryview(self) -> memoryview"), "The same memory: format \"B\", writable.")
+          nb::sig("def memoryview(self) -> builtins.memoryview"), "The same memory: format \"B\", writable.")
       .def("__dlpack__", &to_dlpack, nb::kw_only(), "stream"_a.none() = nb::none(), "max_version"_a = nb::none(),
            "dl_device"_a = nb::none(), "copy"_a = nb::none(),
            nb::sig("def __dlpack__(self, *, stream: object = None, max_version: tuple[int, int] | None = None, "
                    "dl_device: tuple[int, int] | None = None, copy: bool | None = None) -> typing.Any"))
       .def("__dlpack_device__", [](const Buffer&) { return std::pair<int, int>(dlpack::kCpu, 0); })
-      .def("__reduce__",
-           [](nb::handle self) {
-             return nb::make_tuple(nb::module_::import_("s3dlio_core._ext").attr("copy_to_buffer"),
-                                   nb::make_tuple(to_bytes(nb::cast<const Buffer&>(self))));
-           })
+      .def(
+          "__reduce__",
+          [](nb::handle self) {
+            return nb::make_tuple(nb::module_::import_("s3dlio_core._ext").attr("copy_to_buffer"),
+                                  nb::make_tuple(to_bytes(nb::cast<const Buffer&>(self))));
+          },
+          nb::sig("def __reduce__(self) -> tuple[typing.Any, ...]"))
       .def("__repr__", [](const Buffer& self) { return "Buffer(" + std::to_string(self.size()) + " bytes)"; });
   buffer.attr("__hash__") = nb::none();  // it can be written to
 
-  nb::class_<Window>(module, "Window", nb::type_slots(window_slots), nb::sig("class Window(collections.abc.Buffer)"),
-                     "The first `size` bytes of an object's memory, for memoryview().");
+  nb::class_<Window>(module, "Window", nb::type_slots(window_slots), "What window() gives a view of.");
   module.def(
       "window",
       [](nb::handle object, size_t size) {
         Memory memory = Memory::writable(object, "out");
         static_cast<void>(memory.first(size, "out"));
-        return Window{std::move(memory), size};
+        return memoryview_of(nb::cast(Window{std::move(memory), size}));
       },
-      "object"_a, "size"_a, nb::sig("def window(object: object, size: int) -> Window"));
+      "object"_a.none(), "size"_a, nb::sig("def window(object: object, size: int) -> memoryview"),
+      "A view of the first `size` bytes of any writable memory, tensors included.");
   module.def(
       "memory_size", [](nb::handle object, const char* what) { return Memory::readable(object, what).bytes().size(); },
-      "object"_a, "what"_a, nb::sig("def memory_size(object: object, what: str) -> int"),
+      "object"_a.none(), "what"_a, nb::sig("def memory_size(object: object, what: str) -> int"),
       "Bytes of memory of a buffer or tensor; the errors of passing it to a verb.");
   module.def("allocate", &allocate, "size"_a, "Memory from the engine's pool; its contents are unspecified.");
-  module.def("copy_to_buffer", &copy_of, "data"_a, nb::sig("def copy_to_buffer(data: object) -> Buffer"),
+  module.def("copy_to_buffer", &copy_of, "data"_a.none(), nb::sig("def copy_to_buffer(data: object) -> Buffer"),
              "A Buffer with the same bytes.");
 }
 

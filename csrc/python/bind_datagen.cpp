@@ -48,13 +48,14 @@ void bind_datagen(nb::module_& module) {
            }),
            nb::kw_only(), "size"_a, "seed"_a = 0, "object_index"_a = 0, "dedup"_a = 1.0, "compress"_a = 1.0,
            "block_size"_a = 4096)
-      .def("fill", &fill, "offset"_a, "out"_a, nb::sig("def fill(self, offset: int, out: object) -> None"),
+      .def("fill", &fill, "offset"_a, "out"_a.none(), nb::sig("def fill(self, offset: int, out: object) -> None"),
            "Writes bytes [offset, offset + size of `out`), which must lie inside the object.")
       .def("to_buffer", &whole, "The whole object.")
       .def_prop_ro("size", &DataGenerator::size)
       .def_prop_ro("block_count", &DataGenerator::block_count)
       .def_prop_ro("unique_blocks", &DataGenerator::unique_blocks);
-  module.def("crc32c", &crc32c, "data"_a, nb::sig("def crc32c(data: object) -> int"), "CRC-32C, as records carry it.");
+  module.def("crc32c", &crc32c, "data"_a.none(), nb::sig("def crc32c(data: object) -> int"),
+             "CRC-32C, as records carry it.");
 }
 
 }  // namespace s3dlio::python

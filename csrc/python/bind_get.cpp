@@ -97,23 +97,24 @@ Pending get_ranges_into(NativeStore& store, nb::handle key, const std::vector<Sp
 
 void bind_get(StoreClass& store) {
   store
-      .def("get", &get, "key"_a, "size"_a.none(), "if_match"_a, "version_id"_a, "verify"_a,
+      .def("get", &get, "key"_a.none(), "size"_a.none(), "if_match"_a, "version_id"_a, "verify"_a,
            nb::sig("def get(self, key: str, size: int | None, if_match: str, version_id: str, verify: str) -> "
                    "Pending[Buffer]"))
-      .def("get_range", &get_range, "key"_a, "start"_a, "end"_a.none(), "size"_a.none(), "if_match"_a, "version_id"_a,
-           "verify"_a,
+      .def("get_range", &get_range, "key"_a.none(), "start"_a, "end"_a.none(), "size"_a.none(), "if_match"_a,
+           "version_id"_a, "verify"_a,
            nb::sig("def get_range(self, key: str, start: int, end: int | None, size: int | None, if_match: str, "
                    "version_id: str, verify: str) -> Pending[Buffer]"))
-      .def("get_into", &get_into, "key"_a, "out"_a, "offset"_a, "limit"_a.none(), "if_match"_a, "version_id"_a,
-           "verify"_a,
+      .def("get_into", &get_into, "key"_a.none(), "out"_a.none(), "offset"_a, "limit"_a.none(), "if_match"_a,
+           "version_id"_a, "verify"_a,
            nb::sig("def get_into(self, key: str, out: object, offset: int, limit: int | None, if_match: str, "
                    "version_id: str, verify: str) -> Pending[int]"),
            "limit: fill only that many bytes of `out`.")
-      .def("get_ranges", &get_ranges, "key"_a, "ranges"_a, "if_match"_a, "version_id"_a, "verify"_a,
+      .def("get_ranges", &get_ranges, "key"_a.none(), "ranges"_a, "if_match"_a, "version_id"_a, "verify"_a,
            nb::sig("def get_ranges(self, key: str, ranges: collections.abc.Sequence[tuple[int, int]], if_match: str, "
                    "version_id: str, verify: str) -> Pending[list[Buffer]]"),
            "Slices of one slab. Every end must lie above its start.")
-      .def("get_ranges_into", &get_ranges_into, "key"_a, "ranges"_a, "out"_a, "if_match"_a, "version_id"_a, "verify"_a,
+      .def("get_ranges_into", &get_ranges_into, "key"_a.none(), "ranges"_a, "out"_a.none(), "if_match"_a,
+           "version_id"_a, "verify"_a,
            nb::sig("def get_ranges_into(self, key: str, ranges: collections.abc.Sequence[tuple[int, int]], "
                    "out: collections.abc.Sequence[object], if_match: str, version_id: str, verify: str) -> "
                    "Pending[list[int]]"),

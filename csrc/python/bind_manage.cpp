@@ -58,13 +58,13 @@ Pending sweep_uploads(NativeStore& store, const std::string& prefix, uint64_t ol
 
 void bind_manage(StoreClass& store) {
   store
-      .def("head", &head, "key"_a, "version_id"_a,
+      .def("head", &head, "key"_a.none(), "version_id"_a,
            nb::sig("def head(self, key: str, version_id: str) -> Pending[ObjectMeta]"))
       .def("delete_many", &delete_many, "keys"_a,
            nb::sig("def delete_many(self, keys: collections.abc.Sequence[str]) -> "
                    "Pending[list[tuple[str, s3dlio_core.errors.StorageError]]]"),
            "The result: the keys that could not be deleted, and why.")
-      .def("copy", &copy, "source_bucket"_a, "source_key"_a, "key"_a, "version_id"_a, "if_match"_a, "options"_a,
+      .def("copy", &copy, "source_bucket"_a, "source_key"_a, "key"_a.none(), "version_id"_a, "if_match"_a, "options"_a,
            nb::sig("def copy(self, source_bucket: str, source_key: str, key: str, version_id: str, if_match: str, "
                    "options: PutOptions) -> Pending[PutResult]"),
            "source_key: whole, with its store's prefix. source_bucket \"\": this store's.")

@@ -75,14 +75,14 @@ NativeWriter open_writer(NativeStore& store, nb::handle key, const PutOptions& o
 
 void bind_put(nb::module_& module, StoreClass& store) {
   nb::class_<NativeWriter>(module, "NativeWriter")
-      .def("write", &NativeWriter::write, "data"_a, nb::sig("def write(self, data: object) -> Pending[None]"))
+      .def("write", &NativeWriter::write, "data"_a.none(), nb::sig("def write(self, data: object) -> Pending[None]"))
       .def("close", &NativeWriter::close, nb::sig("def close(self) -> Pending[PutResult]"))
       .def("abort", &NativeWriter::abort, nb::sig("def abort(self) -> Pending[None]"))
       .def("bytes_written", &NativeWriter::bytes_written);
   store
-      .def("put", &put, "key"_a, "data"_a, "options"_a,
+      .def("put", &put, "key"_a.none(), "data"_a.none(), "options"_a,
            nb::sig("def put(self, key: str, data: object, options: PutOptions) -> Pending[PutResult]"))
-      .def("open_writer", &open_writer, "key"_a, "options"_a,
+      .def("open_writer", &open_writer, "key"_a.none(), "options"_a,
            nb::sig("def open_writer(self, key: str, options: PutOptions) -> NativeWriter"));
 }
 

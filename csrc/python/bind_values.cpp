@@ -103,7 +103,9 @@ void bind_meta(nb::module_& module) {
           "other"_a.none(), nb::sig("def __eq__(self, other: object, /) -> bool"))
       .def("__hash__",
            [](const Meta& self) { return nb::hash(nb::make_tuple(self.meta.key, self.meta.size, self.meta.etag)); })
-      .def("__reduce__", [](nb::handle self) { return reduce<Meta>(self); })
+      .def(
+          "__reduce__", [](nb::handle self) { return reduce<Meta>(self); },
+          nb::sig("def __reduce__(self) -> tuple[typing.Any, ...]"))
       .def("__repr__", [](const Meta& self) {
         return "ObjectMeta(key=" + repr_of(self.meta.key) + ", size=" + std::to_string(self.meta.size) +
                ", etag=" + repr_of(self.meta.etag) + ", uri=" + repr_of(self.uri()) + ")";
@@ -137,7 +139,9 @@ void bind_put_result(nb::module_& module) {
           "other"_a.none(), nb::sig("def __eq__(self, other: object, /) -> bool"))
       .def("__hash__",
            [](const PutResult& self) { return nb::hash(nb::make_tuple(self.etag, self.version_id, self.size)); })
-      .def("__reduce__", [](nb::handle self) { return reduce<PutResult>(self); })
+      .def(
+          "__reduce__", [](nb::handle self) { return reduce<PutResult>(self); },
+          nb::sig("def __reduce__(self) -> tuple[typing.Any, ...]"))
       .def("__repr__", [](const PutResult& self) {
         return "PutResult(etag=" + repr_of(self.etag) + ", size=" + std::to_string(self.size) + ")";
       });

@@ -1,8 +1,8 @@
 #include "pending.h"
 
 #include <nanobind/stl/string.h>
-#include <nanobind/typing.h>
 #include <nanobind/stl/vector.h>
+#include <nanobind/typing.h>
 
 #include "completion_port.h"
 #include "engine/base/fork.h"
@@ -109,6 +109,7 @@ void bind_pending(nb::module_& module) {
       .def(nb::init<bool>(), "with_fd"_a, "with_fd: have a file descriptor an event loop can watch.")
       .def("fileno", &CompletionPort::fileno, "Readable while tokens wait to be taken; -1 without `with_fd`.")
       .def("add", &CompletionPort::add, "pending"_a, "token"_a,
+           nb::sig("def add(self, pending: Pending[typing.Any], token: int) -> None"),
            "`token` will be taken from here once `pending` is done.")
       .def("take", &CompletionPort::take, "The tokens whose calls ended since the last time; does not block.")
       .def("wait", &CompletionPort::wait, "As take(), blocking, interruptibly, until there is one.");

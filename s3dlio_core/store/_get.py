@@ -269,4 +269,4 @@ def _verify_word(verify: bool | None) -> str:
 
 def _front_of(out: Any, size: int) -> memoryview:
     # Through a window of ours: a tensor has no memoryview of its own.
-    return memoryview(_ext.window(out, size))
+    return _ext.window(out, size)

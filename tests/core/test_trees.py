@@ -1,0 +1,117 @@
+"""upload and download of trees: what arrives, what is refused, what is reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import s3dlio_core as s3dlio
+from s3dlio_core import DownloadError, InvalidArgumentError, ObjectNotFoundError, Progress, UploadError
+
+BIG = bytes(range(256)) * (160 << 10)  # 40 MiB: goes in pieces
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name, data in {"a.bin": b"aa", "sub/b.bin": b"bbb", "sub/deep/c.bin": b"", "big.bin": BIG}.items():
+        path = tmp_path / "tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return tmp_path / "tree"
+
+
+@pytest.fixture
+def dest(tmp_path: Path) -> str:
+    return f"file://{tmp_path}/dest"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_there_and_back(tree: Path, dest: str, tmp_path: Path) -> None:
+    sent = s3dlio.upload(tree, dest + "/x/")
+    assert (sent.files, sent.bytes) == (4, len(BIG) + 5)
+    assert contents(tmp_path / "dest/x") == contents(tree)
+    got = s3dlio.download(dest + "/x/", tmp_path / "back")
+    assert (got.files, got.bytes) == (4, len(BIG) + 5)
+    assert contents(tmp_path / "back") == contents(tree)
+
+
+async def test_there_and_back_on_a_loop(tree: Path, dest: str, tmp_path: Path) -> None:
+    await s3dlio.upload_async([tree], dest)
+    await s3dlio.download_async(dest, tmp_path / "back")
+    assert contents(tmp_path / "back") == contents(tree)
+
+
+def test_one_file_to_an_exact_uri(tree: Path, dest: str, tmp_path: Path) -> None:
+    s3dlio.upload(str(tree / "a.bin"), dest + "/renamed")
+    assert contents(tmp_path / "dest") == {"renamed": b"aa"}
+    s3dlio.download(dest + "/renamed", tmp_path / "back")
+    assert contents(tmp_path / "back") == {"renamed": b"aa"}
+
+
+def test_folder_without_its_slash(tree: Path, dest: str, tmp_path: Path) -> None:
+    s3dlio.upload(tree / "sub", dest + "/y")
+    assert contents(tmp_path / "dest/y") == {"b.bin": b"bbb", "deep/c.bin": b""}
+    s3dlio.download(dest + "/y", tmp_path / "back")
+    assert contents(tmp_path / "back") == {"b.bin": b"bbb", "deep/c.bin": b""}
+    s3dlio.download(dest + "/y/", tmp_path / "flat", recursive=False)
+    assert contents(tmp_path / "flat") == {"b.bin": b"bbb"}
+
+
+def test_progress_reaches_the_end(tree: Path, dest: str) -> None:
+    told: list[Progress] = []
+    s3dlio.upload(tree, dest + "/", on_progress=told.append, max_in_flight=2)
+    assert told[-1] == Progress(4, 4, len(BIG) + 5, len(BIG) + 5)
+    assert len(told) > 5, "nothing was told within the large file"
+    assert [step.bytes_done for step in told] == sorted(step.bytes_done for step in told)
+
+
+def test_two_files_of_one_name(tree: Path, dest: str, tmp_path: Path) -> None:
+    other = tmp_path / "other/a.bin"
+    other.parent.mkdir()
+    other.write_bytes(b"other")
+    with pytest.raises(InvalidArgumentError, match=r"would both become .*a\.bin"):
+        s3dlio.upload([tree / "a.bin", other], dest + "/")
+    assert not (tmp_path / "dest").exists()
+
+
+def test_failed_upload_is_named_and_the_rest_goes_on(tree: Path, dest: str, tmp_path: Path) -> None:
+    (tmp_path / "dest/a.bin").mkdir(parents=True)  # in the way
+    with pytest.raises(UploadError, match="1 of 4 failed") as caught:
+        s3dlio.upload(tree, dest + "/")
+    assert [name for name, _ in caught.value.failures] == [str(tree / "a.bin")]
+    assert caught.value.succeeded == 3
+    assert (tmp_path / "dest/big.bin").read_bytes() == BIG
+
+
+def test_nothing_to_download(dest: str, tmp_path: Path) -> None:
+    with pytest.raises(ObjectNotFoundError, match="nothing lies below"):
+        s3dlio.download(dest + "/none", tmp_path / "back")
+
+
+def test_links_in_the_folder_lead_nowhere_else(tree: Path, dest: str, tmp_path: Path) -> None:
+    s3dlio.upload(tree / "sub", dest + "/")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    back = tmp_path / "back"
+    back.mkdir()
+    (back / "deep").symlink_to(outside)
+    with pytest.raises(DownloadError, match="1 of 2 failed"):
+        s3dlio.download(dest + "/", back)
+    assert contents(outside) == {}
+    assert (back / "b.bin").read_bytes() == b"bbb"
+
+
+def test_final_link_is_replaced_not_followed(tree: Path, dest: str, tmp_path: Path) -> None:
+    s3dlio.upload(tree / "a.bin", dest + "/")
+    outside = tmp_path / "outside.bin"
+    outside.write_bytes(b"mine")
+    back = tmp_path / "back"
+    back.mkdir()
+    (back / "a.bin").symlink_to(outside)
+    s3dlio.download(dest + "/", back)
+    assert outside.read_bytes() == b"mine"
+    assert (back / "a.bin").read_bytes() == b"aa"
