@@ -12,5 +12,5 @@ if [ -e "$stamp" ] && [ -z "$(find csrc CMakeLists.txt pyproject.toml s3dlio_cor
       ! -name __pycache__ -print -quit)" ]; then
   exit 0
 fi
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e .
 touch "$stamp"
