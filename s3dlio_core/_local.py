@@ -50,7 +50,7 @@ def files_of(patterns: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
                 if not ("**" in pattern and path != pattern):
                     yield from _below(path, "", {os.path.realpath(path)})
             else:
-                yield LocalFile(path, os.path.basename(path), os.stat(path).st_size)
+                yield LocalFile(path, os.path.basename(path), _size_of(path))
 
 
 def _below(folder: str, front: str, ancestors: set[str]) -> Iterator[LocalFile]:
@@ -59,7 +59,7 @@ def _below(folder: str, front: str, ancestors: set[str]) -> Iterator[LocalFile]:
     for entry in ordered:
         name = front + entry.name
         if not entry.is_dir():
-            yield LocalFile(entry.path, name, entry.stat().st_size)
+            yield LocalFile(entry.path, name, _size_of(entry.path))
             continue
         real = os.path.realpath(entry.path)
         if real in ancestors:
@@ -67,6 +67,14 @@ def _below(folder: str, front: str, ancestors: set[str]) -> Iterator[LocalFile]:
                 f"{entry.path} leads back to {real}, which it is in: there is no end to what lies below"
             )
         yield from _below(entry.path, name + "/", ancestors | {real})
+
+
+def _size_of(path: str) -> int:
+    """0 for what cannot be looked at, such as a link to nowhere: reading that one says why, and the others go on."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def safe_relative_path(name: str) -> str:

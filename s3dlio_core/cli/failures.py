@@ -1,0 +1,55 @@
+"""How the program says that something went wrong: one line on stderr, and an exit status that is not zero."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from s3dlio_core.cli.output import one_line
+
+__all__ = ["Failure", "describe", "print_error", "print_failures"]
+
+_SHOWN = 20  # failures listed one by one; -v lists all
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What failed, and how."""
+
+    uri: str
+    error: Exception
+
+
+def describe(error: BaseException) -> str:
+    """`error` in one line that names what it happened to, as far as the error knows."""
+    from s3dlio_core import StorageError
+
+    if isinstance(error, StorageError):
+        return one_line(str(error))
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return one_line(f"{error.filename}: {error.strerror}")
+    if isinstance(error, (ValueError, TypeError, OSError)) and str(error):
+        return one_line(str(error))
+    return one_line(f"{type(error).__name__}: {error} (a defect of s3dlio? -vv shows the traceback)")
+
+
+def print_error(error: BaseException, *, verbosity: int) -> None:
+    if verbosity >= 2:
+        traceback.print_exception(error, file=sys.stderr)
+    print(f"s3dlio: {describe(error)}", file=sys.stderr)
+
+
+def print_failures(operation: str, failures: Sequence[Failure], attempted: int, *, verbosity: int) -> None:
+    """The summary after a command that went on past its failures."""
+    print(f"s3dlio: {operation}: {len(failures)} of {attempted} failed:", file=sys.stderr)
+    shown = failures if verbosity else failures[:_SHOWN]
+    for failure in shown:
+        line = describe(failure.error)
+        # The error mostly names the object itself.
+        print(f"  {line}" if failure.uri in line else f"  {one_line(failure.uri)}: {line}", file=sys.stderr)
+        if verbosity >= 2:
+            traceback.print_exception(failure.error, file=sys.stderr)
+    if len(shown) < len(failures):
+        print(f"  ... and {len(failures) - len(shown)} more (-v lists them all)", file=sys.stderr)
