@@ -79,6 +79,9 @@ class Buffer:
     Bytes in engine memory: uint8, shape [n], on the CPU, 4 KiB aligned (slices keep their offset), writable, freed for reuse when the last view of it dies.
     """
 
+    def __init__(self, data: object) -> None:
+        """A copy of any contiguous memory, tensors included."""
+
     def __len__(self) -> int: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
@@ -123,9 +126,6 @@ def memory_size(object: object, what: str) -> int:
 
 def allocate(size: int) -> Buffer:
     """Memory from the engine's pool; its contents are unspecified."""
-
-def copy_to_buffer(data: object) -> Buffer:
-    """A Buffer with the same bytes."""
 
 class ObjectMeta:
     """What a store knows about one object. Immutable."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -135,6 +134,8 @@ def refuse_unknown(given: Mapping[str, Any], valid: list[str], scheme: str) -> N
     unknown = sorted(set(given) - set(valid))
     if not unknown:
         return
+    import difflib
+
     close = difflib.get_close_matches(unknown[0], valid, n=1)
     hint = f" (did you mean {close[0]}?)" if close else ""
     known = f"valid ones are {', '.join(valid)}" if valid else "there are none"

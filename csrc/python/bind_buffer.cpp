@@ -145,7 +145,11 @@ void bind_buffer(nb::module_& module) {
       module, "Buffer", nb::type_slots(buffer_slots),
       "Bytes in engine memory: uint8, shape [n], on the CPU, 4 KiB aligned (slices keep their offset), "
       "writable, freed for reuse when the last view of it dies.");
-  buffer.def("__len__", &Buffer::size)
+  buffer
+      .def(
+          "__init__", [](Buffer* self, nb::handle data) { new (self) Buffer(copy_of(data)); }, "data"_a.none(),
+          nb::sig("def __init__(self, data: object) -> None"), "A copy of any contiguous memory, tensors included.")
+      .def("__len__", &Buffer::size)
       .def("__getitem__", &item_of, "index"_a, nb::sig("def __getitem__(self, index: int, /) -> int"))
       .def("__getitem__", &item_of, "index"_a, nb::sig("def __getitem__(self, index: slice, /) -> Buffer"))
       .def("__eq__", &is_equal, "other"_a.none(), nb::is_operator(),
@@ -163,7 +167,7 @@ void bind_buffer(nb::module_& module) {
       .def(
           "__reduce__",
           [](nb::handle self) {
-            return nb::make_tuple(nb::module_::import_("s3dlio_core._ext").attr("copy_to_buffer"),
+            return nb::make_tuple(nb::borrow(reinterpret_cast<PyObject*>(Py_TYPE(self.ptr()))),
                                   nb::make_tuple(to_bytes(nb::cast<const Buffer&>(self))));
           },
           nb::sig("def __reduce__(self) -> tuple[typing.Any, ...]"))
@@ -185,8 +189,6 @@ void bind_buffer(nb::module_& module) {
       "object"_a.none(), "what"_a, nb::sig("def memory_size(object: object, what: str) -> int"),
       "Bytes of memory of a buffer or tensor; the errors of passing it to a verb.");
   module.def("allocate", &allocate, "size"_a, "Memory from the engine's pool; its contents are unspecified.");
-  module.def("copy_to_buffer", &copy_of, "data"_a.none(), nb::sig("def copy_to_buffer(data: object) -> Buffer"),
-             "A Buffer with the same bytes.");
 }
 
 }  // namespace s3dlio::python

@@ -53,6 +53,15 @@ const dlpack::Tensor& consume(nb::handle capsule, const char* name, const char* 
   return managed->tensor;
 }
 
+int dlpack_device_type(nb::handle object, const char* what) {
+  try {
+    const auto device = nb::cast<nb::tuple>(object.attr("__dlpack_device__")());
+    return nb::cast<int>(nb::int_(device[0]));
+  } catch (nb::python_error& error) {  // torch's meta device, for one
+    reject(what, object, "whose memory cannot be had: " + text_of(error));
+  }
+}
+
 nb::object ask_for_capsule(nb::handle object) {
   try {
     return object.attr("__dlpack__")("max_version"_a = nb::make_tuple(1, 0));
@@ -134,8 +143,7 @@ bool Memory::from_buffer_protocol(nb::handle object, const char* what, Memory& m
 
 bool Memory::from_dlpack(nb::handle object, const char* what, Memory& memory) {
   if (!nb::hasattr(object, "__dlpack__") || !nb::hasattr(object, "__dlpack_device__")) return false;
-  const auto device = nb::cast<nb::tuple>(object.attr("__dlpack_device__")());
-  const int device_type = nb::cast<int>(nb::int_(device[0]));
+  const int device_type = dlpack_device_type(object, what);
   if (device_type != dlpack::kCpu && device_type != dlpack::kCudaHost) {
     reject(what, object, "on an accelerator; copy it to the CPU first (.cpu())");
   }

@@ -18,7 +18,7 @@ DATA = bytes(range(256)) * 20
 
 @pytest.fixture
 def buffer() -> Buffer:
-    return _ext.copy_to_buffer(DATA)
+    return Buffer(DATA)
 
 
 def test_sequence_of_bytes(buffer: Buffer) -> None:
@@ -80,7 +80,7 @@ def test_memory_lives_as_long_as_any_view(buffer: Buffer) -> None:
     views = [np.frombuffer(buffer, np.uint8), torch.from_dlpack(buffer[1:]), memoryview(buffer[2:])]
     del buffer
     gc.collect()
-    others = [_ext.copy_to_buffer(b"\xff" * len(DATA)) for _ in range(20)]
+    others = [Buffer(b"\xff" * len(DATA)) for _ in range(20)]
     assert views[0].tobytes() == DATA
     assert views[1].numpy().tobytes() == DATA[1:]
     assert bytes(views[2]) == DATA[2:]
@@ -105,7 +105,7 @@ def test_alignment() -> None:
 
 
 def test_empty() -> None:
-    empty = _ext.copy_to_buffer(b"")
+    empty = Buffer(b"")
     assert (len(empty), bytes(empty), bytes(memoryview(empty))) == (0, b"", b"")
     assert empty == b""
     assert torch.from_dlpack(empty).shape == (0,)
@@ -145,7 +145,7 @@ def test_other_memory(memory: object) -> None:
     assert _ext.memory_size(memory, "data") == 16
     window = _ext.window(memory, 16)
     window[:] = bytes(range(16))
-    assert _ext.copy_to_buffer(memory) == bytes(range(16))
+    assert Buffer(memory) == bytes(range(16))
 
 
 def test_part_of_a_tensor() -> None:
@@ -157,7 +157,11 @@ def test_part_of_a_tensor() -> None:
 REFUSED = {
     "strided tensor": (torch.zeros(4, 4).t(), InvalidArgumentError, "not contiguous"),
     "tensor that requires grad": (torch.zeros(4, requires_grad=True), InvalidArgumentError, "grad"),
-    "tensor on another device": (torch.zeros(4, device="meta"), (InvalidArgumentError, TypeError), "meta|accelerator|Tensor"),
+    "tensor on another device": (
+        torch.zeros(4, device="meta"),
+        InvalidArgumentError,
+        "cannot be had.*meta",
+    ),
     "strided array": (np.zeros((4, 4))[:, ::2], InvalidArgumentError, "not contiguous"),
     "strided bfloat16 array": (np.zeros((4, 4), ml_dtypes.bfloat16)[:, ::2], InvalidArgumentError, "not contiguous"),
     "read-only array": (np.frombuffer(b"1234", np.uint8), InvalidArgumentError, "read-only"),

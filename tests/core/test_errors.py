@@ -79,7 +79,9 @@ def test_message_says_nothing_twice() -> None:
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_pickles_with_all_it_knows(cls: type[StorageError]) -> None:
-    error = cls("message", operation="put", uri="s3://b/k", attempts=2, http_status=500, service_code="X", request_id="r")
+    error = cls(
+        "message", operation="put", uri="s3://b/k", attempts=2, http_status=500, service_code="X", request_id="r"
+    )
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is cls
     assert vars(copy) == vars(error)

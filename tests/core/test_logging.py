@@ -35,7 +35,9 @@ def test_lines_arrive_with_their_level(store: Store, caplog: pytest.LogCaptureFi
     _ext.log(logging.DEBUG, "fine detail")
     _ext.log(WARNING, "100% odd")
     assert within_a_second(lambda: len(caplog.records) >= 2)
-    assert [(r.name, r.levelno, r.getMessage()) for r in caplog.records if r.getMessage() in ("fine detail", "100% odd")] == [
+    assert [
+        (r.name, r.levelno, r.getMessage()) for r in caplog.records if r.getMessage() in ("fine detail", "100% odd")
+    ] == [
         ("s3dlio_core", logging.DEBUG, "fine detail"),
         ("s3dlio_core", WARNING, "100% odd"),
     ]

@@ -46,7 +46,7 @@ def test_results_in_order_and_never_more_than_the_limit(store: Store, way: Way, 
         return int(first[0]) * 100 + len(second)
 
     assert way(map(task, range(40)), limit) == [(index % 10) * 100 + 5 for index in range(40)]
-    assert most == min(limit, 40)
+    assert most <= limit
 
 
 @WAYS

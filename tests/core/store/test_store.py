@@ -42,7 +42,7 @@ def test_names(tmp_path: Path) -> None:
 
 
 def test_options_of_file_stores_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match="region.*there are none"):
+    with pytest.raises(TypeError, match=r"region.*there are none"):
         open_store(f"file://{tmp_path}", region="x")
 
 
