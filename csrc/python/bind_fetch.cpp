@@ -58,9 +58,8 @@ class NativeFetchStream {
     for (;;) {
       std::optional<std::vector<transfer::Fetched>> batch;
       {
-        nb::gil_scoped_release unlocked;
+        const WaitScope unlocked;
         batch = stream->next(max_count);
-        park_if_exiting();
       }
       if (batch) return to_python(std::move(*batch));
       if (PyErr_CheckSignals() != 0) throw nb::python_error();

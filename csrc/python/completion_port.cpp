@@ -65,13 +65,10 @@ std::vector<uint64_t> CompletionPort::wait() {
   for (;;) {
     std::vector<uint64_t> tokens;
     {
-      nb::gil_scoped_release unlocked;
-      {
-        std::unique_lock lock(queue->mutex);
-        queue->arrived.wait_for(lock, kWaitSlice, [&] { return !queue->tokens.empty(); });
-        tokens = queue->drain();
-      }
-      park_if_exiting();
+      const WaitScope unlocked;
+      std::unique_lock lock(queue->mutex);
+      queue->arrived.wait_for(lock, kWaitSlice, [&] { return !queue->tokens.empty(); });
+      tokens = queue->drain();
     }
     if (!tokens.empty()) return tokens;
     if (PyErr_CheckSignals() != 0) throw nb::python_error();

@@ -21,6 +21,7 @@ struct Lifecycle {
   std::unordered_map<const Cancellable*, std::weak_ptr<Cancellable>> under_way;
   size_t sweep_at = 64;
   std::atomic<bool> exiting{false};
+  std::atomic<int> waiting_threads{0};
   std::thread::id exit_thread;
 };
 
@@ -43,6 +44,8 @@ bool shutdown(double timeout_seconds) {
   Lifecycle& state = lifecycle();
   state.exit_thread = std::this_thread::get_id();
   state.exiting.store(true, std::memory_order_release);
+  // Daemon threads that wait now will not come back, so what they hold is never given up: no leak of ours to warn of.
+  if (state.waiting_threads.load() != 0) nb::set_leak_warnings(false);
   nb::gil_scoped_release unlocked;
   stop_service();
   const auto all = all_under_way();
@@ -68,11 +71,16 @@ void remember(const std::shared_ptr<Cancellable>& work) {
   state.under_way[work.get()] = work;
 }
 
-bool exiting() { return lifecycle().exiting.load(std::memory_order_acquire); }
+WaitScope::WaitScope(bool is_service) : inner_is_service_(is_service) {
+  if (!inner_is_service_) lifecycle().waiting_threads.fetch_add(1);
+}
 
-void park_if_exiting() {
-  if (!exiting() || std::this_thread::get_id() == lifecycle().exit_thread) return;
-  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+WaitScope::~WaitScope() {
+  Lifecycle& state = lifecycle();
+  if (state.exiting.load(std::memory_order_acquire) && std::this_thread::get_id() != state.exit_thread) {
+    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+  }
+  if (!inner_is_service_) state.waiting_threads.fetch_sub(1);
 }
 
 void bind_lifecycle(nb::module_& module) {

@@ -21,10 +21,21 @@ class Cancellable {
 // Known until its last owner lets go. Any thread.
 void remember(const std::shared_ptr<Cancellable>& work);
 
-// Call after each blocking slice, GIL released. Once the interpreter is ending, a thread other than the one that ends
-// it never comes back: taking the GIL then would make Python unwind C++ frames that must not be unwound.
-void park_if_exiting();
-bool exiting();
+// Releases the GIL while a thread blocks in the engine. Once the interpreter is ending, a thread other than the one
+// that ends it never leaves this scope: taking the GIL then would make Python unwind C++ frames that must not be
+// unwound.
+class WaitScope {
+ public:
+  // `is_service`: the package's own thread, which holds nothing of the user's while it waits.
+  explicit WaitScope(bool is_service = false);
+  ~WaitScope();
+  WaitScope(const WaitScope&) = delete;
+  WaitScope& operator=(const WaitScope&) = delete;
+
+ private:
+  const bool inner_is_service_;
+  nb::gil_scoped_release inner_unlocked_;
+};
 
 // How long a wait stays in the engine before it looks for signals.
 constexpr std::chrono::milliseconds kWaitSlice{50};

@@ -39,9 +39,8 @@ nb::object Pending::wait() {
   for (;;) {
     bool ready = false;
     {
-      nb::gil_scoped_release unlocked;
+      const WaitScope unlocked;
       ready = call->wait_for(kWaitSlice);
-      park_if_exiting();
     }
     if (ready) return take();
     if (PyErr_CheckSignals() != 0) {
@@ -55,10 +54,11 @@ nb::object Pending::wait() {
 void Pending::cancel_and_confirm() {
   const std::shared_ptr<Call> call = inner_call_;
   if (!call) return;
-  nb::gil_scoped_release unlocked;
-  call->cancel();
-  while (!call->wait_for(kWaitSlice)) park_if_exiting();
-  park_if_exiting();
+  for (bool asked = false, over = false; !over; asked = true) {
+    const WaitScope unlocked;
+    if (!asked) call->cancel();
+    over = call->wait_for(kWaitSlice);
+  }
 }
 
 nb::object Pending::take() {

@@ -89,20 +89,17 @@ std::optional<nb::list> next_events(double timeout_seconds) {
   uint64_t dropped = 0;
   bool stopped = false;
   {
-    nb::gil_scoped_release unlocked;
-    {
-      std::unique_lock lock(state.mutex);
-      state.asked.wait_for(lock, std::chrono::duration<double>(timeout_seconds),
-                           [&] { return state.stopped || !state.lines.empty() || !state.new_lookups.empty(); });
-      lines.swap(state.lines);
-      for (const uint64_t request : state.new_lookups) {
-        lookups.emplace_back(request, state.lookups[request].provider_id);
-      }
-      state.new_lookups.clear();
-      std::swap(dropped, state.dropped_lines);
-      stopped = state.stopped;
+    const WaitScope unlocked(/*is_service=*/true);
+    std::unique_lock lock(state.mutex);
+    state.asked.wait_for(lock, std::chrono::duration<double>(timeout_seconds),
+                         [&] { return state.stopped || !state.lines.empty() || !state.new_lookups.empty(); });
+    lines.swap(state.lines);
+    for (const uint64_t request : state.new_lookups) {
+      lookups.emplace_back(request, state.lookups[request].provider_id);
     }
-    park_if_exiting();
+    state.new_lookups.clear();
+    std::swap(dropped, state.dropped_lines);
+    stopped = state.stopped;
   }
   if (stopped) return std::nullopt;
   nb::list events;
