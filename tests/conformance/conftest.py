@@ -29,6 +29,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, name: str) -> Iterator
     kind = request.param
     on_disk = kind in ("file", "direct")
     opened: list[Store] = []
+    if on_disk:
+        (tmp_path / "root").mkdir()  # as a bucket has to be there
     base = f"{kind}://{tmp_path}/root/" if on_disk else f"s3://train/{name}/"
     options = {} if on_disk else credentials_of(request.getfixturevalue(kind))
 

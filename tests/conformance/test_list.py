@@ -49,7 +49,9 @@ def test_prefix_is_literal(any_store: Store) -> None:
         assert keys_of(any_store, prefix) == wanted, prefix
 
 
-def test_start_after_is_exclusive(any_store: Store) -> None:
+def test_start_after_is_exclusive(place: Place) -> None:
+    place.needs("start_after")
+    any_store = place.store
     fill(any_store)
     ordered = sorted(KEYS, key=str.encode)
     for after in [*ordered, "", "a", "a/", "a/0", "a/b", "b", "zz", "\U0010ffff"]:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import pytest
 from servers.access import Place
 from servers.content import MIB, content
 
-from s3dlio_core import BucketNotFoundError, ClosedError, ObjectExistsError, ObjectNotFoundError, StorageError, Store
+from s3dlio_core import (
+    BucketNotFoundError,
+    ClosedError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    StorageError,
+    Store,
+    open_store,
+)
 
 DATA = content(50_000, seed=5)
 
@@ -74,6 +83,17 @@ def test_missing_bucket(place: Place, name: str) -> None:
         other.get("a")
 
 
+@pytest.mark.parametrize("scheme", ["file", "direct"])
+def test_missing_root_folder(scheme: str, tmp_path: Path) -> None:
+    with open_store(f"{scheme}://{tmp_path}/none") as store:
+        with pytest.raises(BucketNotFoundError):
+            list(store.list())
+        with pytest.raises(FileNotFoundError):
+            store.get("a")
+        store.put("a", DATA)  # makes it
+        assert store.get("a") == DATA
+
+
 def test_buckets_come_and_go(place: Place, name: str) -> None:
     place.needs("buckets")
     bucket = f"made-{name}"
@@ -81,7 +101,7 @@ def test_buckets_come_and_go(place: Place, name: str) -> None:
     other.create_bucket()
     assert bucket in [info.name for info in other.list_buckets()]
     other.put("a", DATA)
-    if place.kind != "seaweedfs":  # which deletes what is in it as well
+    if place.has("full_buckets"):
         with pytest.raises(StorageError):
             other.delete_bucket()
     other.delete("a")
@@ -91,8 +111,7 @@ def test_buckets_come_and_go(place: Place, name: str) -> None:
 
 def test_bucket_that_exists(place: Place) -> None:
     place.needs("buckets")
-    if place.kind == "moto":
-        pytest.skip("moto, as us-east-1 does, answers 200 for a bucket that is already ours")
+    place.needs("buckets_once")
     with pytest.raises(ObjectExistsError):
         place.store.create_bucket()
 

@@ -70,7 +70,7 @@ def test_bad_options(options: dict[str, object]) -> None:
         del given["secret_access_key"]
     with pytest.raises(ValueError, match=r"\w") as caught:
         open_store("s3://data/", **given).get("a")
-    assert next(iter(options)) in str(caught.value) or str(next(iter(options.values()))) in str(caught.value)
+    assert any(name in str(caught.value) for name in options)
 
 
 BAD_TUNINGS = [
@@ -84,7 +84,7 @@ BAD_TUNINGS = [
 def test_bad_tuning(tuning: dict[str, object]) -> None:
     with pytest.raises((ValueError, TypeError)) as caught:
         Tuning(**tuning)  # type: ignore[arg-type]
-    assert next(iter(tuning)) in str(caught.value) or str(next(iter(tuning.values()))) in str(caught.value)
+    assert next(iter(tuning)) in str(caught.value)
 
 
 def test_no_credentials(fault_server: FaultServer) -> None:

@@ -80,9 +80,9 @@ def test_g1_broken_again_and_again(server: FaultServer, store_on, end: str) -> N
 
 
 def test_g1_every_part_breaks_once(server: FaultServer, store_on) -> None:
-    server.fault("get", times=None, when=lambda request: request.attempt == 1, cut_at=1000, end="rst")
+    server.fault("get", times=None, when=lambda r: r.attempt == 1 and (r.range or (0,))[0] % MIB == 0, cut_at=1000)
     read_exactly(store_on(server, tuning=PARTS))
-    assert stats()["transport_errors"] >= 4
+    assert stats()["transport_errors"] == 3  # the last part has fewer bytes than that
 
 
 def test_g1_for_ever_is_a_typed_error(server: FaultServer, store_on) -> None:
@@ -198,7 +198,6 @@ LENGTHS = {
     "no status": {"raw_head": b"HTTP/1.1 abc OK\r\nContent-Length: 4\r\n\r\n"},
     "folded": {"raw_head": b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 4\r\n\r\n"},
     "NUL": {"raw_head": b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 4\r\n\r\n"},
-    "encoded": {"headers": {"Content-Encoding": "gzip"}},
 }
 
 

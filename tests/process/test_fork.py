@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from servers import children
 from servers.access import credentials_of
 from servers.content import MIB, content
 from servers.fault_server import FaultServer
@@ -149,12 +150,6 @@ def test_writer_of_the_parent_is_not_the_childs(server: FaultServer) -> None:
     assert server.stored("data", "w") == content(17 * MIB, seed=31)
 
 
-def child_of_multiprocessing(pickled: bytes, uri: str, answers) -> None:  # type: ignore[no-untyped-def]
-    store = pickle.loads(pickled)
-    answers.put((store.uri == uri, bytes(store.get("a")) == DATA))
-    store.close()
-
-
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing(server: FaultServer, method: str) -> None:
     context = multiprocessing.get_context(method)
@@ -162,14 +157,13 @@ def test_multiprocessing(server: FaultServer, method: str) -> None:
         warnings.simplefilter("ignore", DeprecationWarning)
         assert store.get("a") == DATA
         answers = context.Queue()
-        children = [
-            context.Process(target=child_of_multiprocessing, args=(pickle.dumps(store), store.uri, answers))
-            for _ in range(2)
+        started = [
+            context.Process(target=children.reads, args=(pickle.dumps(store), "a", DATA, answers)) for _ in range(2)
         ]
-        for child in children:
+        for child in started:
             child.start()
-        assert [answers.get(timeout=60) for _ in children] == [(True, True)] * 2
-        for child in children:
+        assert [answers.get(timeout=40) for _ in started] == [("s3://data/", True)] * 2
+        for child in started:
             child.join(20)
             assert child.exitcode == 0
         answers.close()

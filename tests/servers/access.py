@@ -47,8 +47,18 @@ CAPABILITIES: dict[str, dict[str, str]] = {
     "file": {"any_key": _FOLDER, "metadata": _NO_HEADERS, "versions": _ONE, "buckets": _FOLDER},
     "direct": {"any_key": _FOLDER, "metadata": _NO_HEADERS, "versions": _ONE, "buckets": _FOLDER},
     "loopback": {},
-    "moto": {},
-    "seaweedfs": {"any_key": "SeaweedFS keeps keys as paths of its filer"},
+    "moto": {
+        "newlines": "moto's routes end at a line break",
+        "replace_by_parts": "moto completes an upload whatever If-Match says",
+        "buckets_once": "moto, as us-east-1 does, answers 200 for a bucket that is already ours",
+    },
+    "seaweedfs": {
+        "any_key": "SeaweedFS keeps keys as paths of its filer",
+        "backslash": "SeaweedFS takes a backslash for a slash",
+        "newlines": "SeaweedFS keeps keys as paths of its filer",
+        "full_buckets": "SeaweedFS deletes a bucket with all that is in it",
+        "start_after": "SeaweedFS resumes at an entry of a folder, where the folder a/ sorts as a, not as a/",
+    },
 }
 
 
@@ -67,6 +77,9 @@ class Place:
         self.reopen = reopen
         self.open_bucket = open_bucket
         self.store = reopen()
+
+    def has(self, capability: str) -> bool:
+        return capability not in CAPABILITIES[self.kind]
 
     def needs(self, capability: str) -> None:
         """Skip the test where the store lacks it."""

@@ -42,7 +42,7 @@ class ServiceFailure(Exception):
 
 def error_document(code: str, message: str, resource: str = "") -> bytes:
     text = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
-    text += f"<Resource>{escape(resource)}</Resource><RequestId>REQ-{code}</RequestId>"
+    text += f"<Resource>{escape(resource)}</Resource><RequestId>REQ-FAULT</RequestId>"
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{text}</Error>'.encode()
 
 

@@ -113,6 +113,9 @@ class Reader:
             if len(self._buffer) > MAX_HEAD_BYTES:
                 raise ConnectionOver("head too long")
             self._fill()
+            if self._buffer[:1] == b"\x16":  # a TLS handshake
+                self._sock.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+                raise ConnectionOver("TLS on a plain port")
         text = self._buffer[:end].decode("latin-1")
         del self._buffer[: end + 4]
         first, *lines = text.split("\r\n")
