@@ -139,6 +139,10 @@ void Call::on_done(http::Outcome outcome) {
 void Call::judge(ServiceError found, const http::ResponseHead* head, std::string_view peer) {
   Error& error = found.error;
   if (head && error.http_status == 0) error.http_status = head->status;
+  if (head && head->status == 416) {
+    const auto range = http::parse_content_range(head->headers.find("Content-Range").value_or(""));
+    if (range && range->total) error.message += "; the object has " + std::to_string(*range->total) + " bytes";
+  }
   const bool throttled = found.verdict == Verdict::kThrottled;
   leave_window(throttled ? Window::Ended::kThrottled : Window::Ended::kFailed);
   if (throttled) {
@@ -190,8 +194,7 @@ bool Call::correct_clock(const http::ResponseHead* head) {
   const auto text = head ? head->headers.find("Date") : std::nullopt;
   const auto theirs = text ? parse_http_date(*text) : std::nullopt;
   if (!theirs) return false;
-  const auto offset =
-      std::chrono::duration_cast<std::chrono::seconds>(*theirs - inner_context_->environment.wall_now());
+  const auto offset = std::chrono::round<std::chrono::seconds>(*theirs - inner_context_->environment.wall_now());
   const auto known = std::chrono::seconds(inner_context_->clock_offset_seconds.load(std::memory_order_relaxed));
   // Another call may have corrected it between our signing and this answer; then sending again is enough.
   if (std::chrono::abs(offset - known) > kClockTolerance) {
@@ -204,9 +207,9 @@ bool Call::correct_clock(const http::ResponseHead* head) {
 }
 
 void Call::judge_transport(http::Outcome& outcome) {
-  leave_window(Window::Ended::kFailed);
   Error error = std::move(*outcome.error);
   if (inner_rejection_) {
+    leave_window(Window::Ended::kFailed);
     count(counters().rejected_responses);
     if (!inner_rejection_->once_elsewhere || inner_rejected_once_) return end(std::move(inner_rejection_->error));
     inner_rejected_once_ = true;
@@ -218,6 +221,8 @@ void Call::judge_transport(http::Outcome& outcome) {
     const http::ResponseHead head = std::move(*inner_error_head_);
     return judge(inner_context_->dialect->read_error(head, outcome.text), &head, outcome.peer);
   }
+  if (has_all()) return succeed();
+  leave_window(Window::Ended::kFailed);
   inner_fresh_connection_ = true;
   if (outcome.request_may_have_arrived) inner_ambiguous_ = true;
   const bool may_repeat = inner_traits_.idempotent || !outcome.request_may_have_arrived;

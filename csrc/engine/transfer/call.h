@@ -51,6 +51,8 @@ class Call : public http::ResponseHandler, public Window::Waiter, public std::en
   virtual void received(std::span<const std::byte>) {}          // as http::ResponseHandler::on_body
   // The 2xx answer is complete. Nothing: the call succeeded. Else what the answer turned out to be.
   virtual std::optional<ServiceError> conclude(http::Outcome& outcome) = 0;
+  // The exchange failed, but only after the last byte that was wanted.
+  virtual bool has_all() const { return false; }
   // After a failed attempt: enough bytes arrived since the one before, and only the rest will be asked for.
   virtual bool moved() { return false; }
   virtual void ended(std::optional<Error> error) = 0;

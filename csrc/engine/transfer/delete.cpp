@@ -110,9 +110,8 @@ class DeleteMany : public std::enable_shared_from_this<DeleteMany> {
           [](const http::ResponseHead&, std::string_view) -> Reading<Unit> { return Unit(); },
           [self, index = batch.front()](Result<Unit> result, const Call& call) {
             self->go_on(&call, [&] {
-              // What is not there is deleted.
-              if (!result && result.error().code != ErrorCode::kNotFound)
-                self->inner_outcomes_[index].error = result.error();
+              const bool gone = result || result.error().code == ErrorCode::kNotFound;  // what is not there is deleted
+              self->inner_outcomes_[index].error = gone ? std::nullopt : std::optional(result.error());
             });
           });
     }

@@ -21,8 +21,6 @@ std::string_view reason(GaveUp why) {
 
 std::string_view likely_cause(const Error& error, GaveUp why) {
   switch (error.code) {
-    case ErrorCode::kThrottled:
-      return "the service asks to slow down: lower max_connections or spread the keys over more prefixes";
     case ErrorCode::kServer:
       return "the service is failing: try later, and name the request id to its operator";
     case ErrorCode::kTimeout:
@@ -47,8 +45,9 @@ void describe_failure(Error& error, int attempts, std::chrono::nanoseconds elaps
                   std::chrono::duration<double>(elapsed).count());
     error.message += text;
     error.message += reason(why);
-    if (error.http_status != 0) {
-      error.message += ", last answer " + std::to_string(error.http_status);
+    const std::string status = std::to_string(error.http_status);
+    if (error.http_status != 0 && error.message.find(status) == std::string::npos) {
+      error.message += ", last answer " + status;
       if (!error.service_code.empty()) error.message += " " + error.service_code;
     }
   }

@@ -40,6 +40,7 @@ http::Request GetPart::build() {
     inner_asked_ = ByteRange::make(start, inner_plan_.end).value();
   }
   if (written() > 0) count(counters().resumes);
+  target.range = inner_asked_;
   target.want_checksum = inner_read_->verifies();
   inner_written_at_begin_.store(written(), std::memory_order_relaxed);
   inner_began_.store(loop().now().time_since_epoch().count(), std::memory_order_relaxed);
@@ -95,6 +96,8 @@ std::optional<ServiceError> GetPart::conclude(http::Outcome&) {
                                                        std::to_string(wanted) + " bytes");
   return ServiceError{std::move(error), Verdict::kRetry};
 }
+
+bool GetPart::has_all() const { return inner_placed_ && written() == inner_wanted_.load(std::memory_order_relaxed); }
 
 bool GetPart::moved() {
   inner_began_.store(0, std::memory_order_relaxed);

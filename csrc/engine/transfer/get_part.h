@@ -33,6 +33,7 @@ class GetPart final : public Call {
   Accepted accept(const http::ResponseHead& head) override;
   void received(std::span<const std::byte> bytes) override;
   std::optional<ServiceError> conclude(http::Outcome& outcome) override;
+  bool has_all() const override;
   bool moved() override;
   void ended(std::optional<Error> error) override;
 

@@ -93,7 +93,8 @@ void Upload::fail(Error reason) {
 void Upload::fail_locked(Error reason) {
   if (inner_error_ || inner_state_ >= State::kAborting) return;
   inner_error_ = std::move(reason);
-  inner_calls_.cancel_all();
+  // A start that is under way is waited for: only its answer names the upload that must be aborted.
+  if (inner_state_ != State::kStarting) inner_calls_.cancel_all();
 }
 
 // ---- one step at a time ----
@@ -115,9 +116,9 @@ void Upload::step(const Call* call, const std::function<void()>& note) {
     calls = next_locked();
     to_tell = std::exchange(inner_to_tell_, 0);
     inner_parts_out_ -= to_tell;
-    // A caller who took the call back does not wait for the clean-up.
-    const bool taken_back =
-        inner_error_ && inner_error_->code == ErrorCode::kCancelled && inner_state_ == State::kAborting;
+    // A caller who took the call back does not wait for the clean-up; nothing reads the payload any more.
+    const bool cleaning = inner_state_ == State::kAborting || inner_state_ == State::kStarting;
+    const bool taken_back = inner_error_ && inner_error_->code == ErrorCode::kCancelled && cleaning;
     if ((inner_state_ == State::kEnded || taken_back) && !std::exchange(inner_told_, true)) {
       tell_ended = std::move(inner_tell_ended_);
       result = inner_error_ ? Result<PutResult>(*inner_error_) : Result<PutResult>(std::move(inner_result_));

@@ -24,7 +24,9 @@ class WriterCore : public std::enable_shared_from_this<WriterCore> {
     inner_part_size_ = inner_options_.expected_size
                            ? upload_part_size(*inner_options_.expected_size, wanted, inner_context_->limits)
                            : wanted;
-    if (inner_part_size_ == 0) inner_part_size_ = inner_context_->limits.max_part_size;
+    const Limits& limits = inner_context_->limits;
+    if (inner_part_size_ == 0) inner_part_size_ = limits.max_part_size;  // too large: the last part will say so
+    inner_part_size_ = std::clamp(inner_part_size_, limits.min_part_size, limits.max_part_size);
   }
 
   Future<Unit> write(std::span<const std::byte> data);
@@ -116,8 +118,7 @@ bool WriterCore::must_wait(const Pending& pending) {
 Result<Unit> WriterCore::open_buffer() {
   const Limits& limits = inner_context_->limits;
   const bool sized = inner_options_.expected_size && *inner_options_.expected_size >= inner_bytes_written_;
-  uint64_t size = sized ? std::clamp(inner_part_size_, limits.min_part_size, limits.max_part_size)
-                        : growing_part_size(inner_next_number_, inner_part_size_, limits);
+  uint64_t size = sized ? inner_part_size_ : growing_part_size(inner_next_number_, inner_part_size_, limits);
   auto buffer = BufferPool::instance().allocate(size);
   if (!buffer) {
     Error error = named(std::move(buffer).error(), *inner_context_, "write", inner_key_);

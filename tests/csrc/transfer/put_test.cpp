@@ -1,0 +1,546 @@
+// Writes: single requests, uploads in parts, writers, copies; every fault of the table that an upload can meet.
+#include "engine/base/log.h"
+#include "transfer/fake_world.h"
+
+using namespace s3dlio;
+using namespace s3dlio::test;
+
+namespace {
+
+constexpr uint64_t kMiB = 1 << 20;
+
+bool is_part(const Seen& seen) {
+  return seen.request.method == "PUT" && seen.request.query.find("partNumber") != std::string::npos;
+}
+bool is_completion(const Seen& seen) {
+  return seen.request.method == "POST" && seen.request.query.find("uploadId") != std::string::npos;
+}
+bool is_head(const Seen& seen) { return seen.request.method == "HEAD"; }
+
+// 20 MiB in parts of 5 MiB, the smallest S3 takes.
+struct PartsWorld : World {
+  std::string data = random_bytes(20 * kMiB + 3);
+  Future<PutResult> put(PutOptions options = {}) { return store->put("k", bytes_of(data), std::move(options)); }
+  void check_clean() {
+    CHECK(s3.uploads.empty());
+    CHECK_FALSE(s3.objects.contains("k"));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a small object is one request with its checksum") {
+  World world;
+  const std::string data = random_bytes(70'000);
+  PutOptions options;
+  options.content_type = "text/plain";
+  options.user_metadata["colour"] = "blue";
+  const PutResult result = world.value(world.store->put("k", bytes_of(data), options));
+  CHECK(world.s3.objects["k"].data == data);
+  CHECK(result.size == data.size());
+  CHECK(result.etag == world.s3.objects["k"].etag);
+  CHECK(result.checksum == checksum_text(data));
+  CHECK(*world.client->seen[0].request.headers.find("x-amz-checksum-crc64nvme") == checksum_text(data));
+  CHECK(world.value(world.store->head("k", "")).user_metadata.at("colour") == "blue");
+  CHECK(world.value(world.store->put("empty", {}, {})).size == 0);
+  CHECK(world.s3.objects["empty"].data.empty());
+}
+
+TEST_CASE("U1: a put that breaks, is refused or stalls is sent again from the same memory") {
+  World world;
+  const std::string data = random_bytes(70'000);
+  world.s3.instead = [&](const Seen&, int number) -> std::optional<Reply> {
+    if (number == 1) return FakeS3::reset(http::Stage::kSend);
+    if (number == 2) return FakeS3::error(500, "InternalError");
+    if (number == 3) return FakeS3::error(503, "SlowDown");
+    if (number == 4) {
+      Reply reply;
+      reply.never = true;
+      return reply;
+    }
+    return std::nullopt;
+  };
+  world.value(world.store->put("k", bytes_of(data), {}));
+  CHECK(world.s3.objects["k"].data == data);
+  CHECK(world.client->seen.size() == 5);
+}
+
+TEST_CASE("a large object goes in parts, completed with the checksum of all") {
+  PartsWorld world;
+  const PutResult result = world.value(world.put());
+  CHECK(world.s3.objects["k"].data == world.data);
+  CHECK(result.size == world.data.size());
+  CHECK(result.checksum == checksum_text(world.data));
+  CHECK(result.etag == world.s3.objects["k"].etag);
+  CHECK(world.s3.uploads.empty());
+  for (const Seen& seen : world.client->seen) {
+    if (is_completion(seen)) {
+      CHECK(*seen.request.headers.find("x-amz-checksum-crc64nvme") == checksum_text(world.data));
+      CHECK(*seen.request.headers.find("x-amz-mp-object-size") == std::to_string(world.data.size()));
+    }
+  }
+}
+
+TEST_CASE("U1: each part survives a reset, 500, 503 and a stall") {
+  PartsWorld world;
+  int part = 0;
+  world.s3.instead = [&](const Seen& seen, int) -> std::optional<Reply> {
+    if (!is_part(seen) || ++part > 4) return std::nullopt;
+    if (part == 1) return FakeS3::reset();
+    if (part == 2) return FakeS3::error(500, "InternalError");
+    if (part == 3) return FakeS3::error(503, "SlowDown");
+    Reply reply;
+    reply.never = true;
+    return reply;
+  };
+  world.value(world.put());
+  CHECK(world.s3.objects["k"].data == world.data);
+  CHECK(counted(counters().upload_parts_resent) == 4);
+}
+
+TEST_CASE("U2: a part's answer without an etag is an error, and the upload is aborted") {
+  PartsWorld world;
+  world.s3.tamper = [&](const Seen& seen, int, Reply& reply) {
+    if (is_part(seen)) reply.headers = http::Headers();
+  };
+  CHECK(world.error(world.put()).code == ErrorCode::kProtocol);
+  world.check_clean();
+  CHECK(counted(counters().uploads_aborted) == 1);
+}
+
+TEST_CASE("U3: 200 with an error in it is an error, and completion is tried again") {
+  PartsWorld world;
+  int completions = 0;
+  world.s3.instead = [&](const Seen& seen, int) -> std::optional<Reply> {
+    if (!is_completion(seen) || ++completions > 2) return std::nullopt;
+    Reply reply = FakeS3::error(500, "InternalError");
+    reply.status = 200;
+    return reply;
+  };
+  world.value(world.put());
+  CHECK(world.s3.objects["k"].data == world.data);
+  CHECK(completions == 3);
+}
+
+TEST_CASE("U4: completed, but the answer was lost") {
+  PartsWorld world;
+  bool changed = false;
+  SUBCASE("what is stored is ours") {}
+  SUBCASE("what is stored is another's") { changed = true; }
+  int completions = 0;
+  world.s3.tamper = [&](const Seen& seen, int, Reply& reply) {
+    if (is_head(seen)) {
+      reply.headers.add("x-amz-checksum-crc64nvme", checksum_text(world.s3.objects["k"].data));
+      reply.headers.add("x-amz-checksum-type", "FULL_OBJECT");
+    }
+    if (!is_completion(seen)) return;
+    if (++completions == 1) {
+      reply = FakeS3::reset();
+      if (changed) world.s3.objects["k"].data[5] ^= 1;
+    }
+  };
+  if (changed) {
+    CHECK(world.error(world.put()).code == ErrorCode::kNotFound);
+    CHECK(counted(counters().completions_recovered) == 0);
+  } else {
+    const PutResult result = world.value(world.put());
+    CHECK(result.etag == world.s3.objects["k"].etag);
+    CHECK(result.size == world.data.size());
+    CHECK(counted(counters().completions_recovered) == 1);
+  }
+  CHECK(completions == 2);
+}
+
+TEST_CASE("U5: conditions on completion") {
+  PartsWorld world;
+  PutOptions options;
+  options.if_none_match = true;
+  SUBCASE("412: something is there already") {
+    world.s3.store("k", "old");
+    CHECK(world.error(world.put(options)).code == ErrorCode::kAlreadyExists);
+    CHECK(world.s3.objects["k"].data == "old");
+    CHECK(world.s3.aborted["k"] == 1);
+  }
+  SUBCASE("409: a race; begun again once from the same memory") {
+    int completions = 0;
+    world.s3.instead = [&](const Seen& seen, int) -> std::optional<Reply> {
+      if (!is_completion(seen) || ++completions > 1) return std::nullopt;
+      return FakeS3::error(409, "ConditionalRequestConflict");
+    };
+    world.value(world.put(options));
+    CHECK(world.s3.objects["k"].data == world.data);
+    CHECK(completions == 2);
+    CHECK(world.s3.aborted["k"] == 1);
+  }
+  SUBCASE("409 for ever") {
+    world.s3.instead = [&](const Seen& seen, int) -> std::optional<Reply> {
+      if (!is_completion(seen)) return std::nullopt;
+      return FakeS3::error(409, "ConditionalRequestConflict");
+    };
+    CHECK_FALSE(world.wait(world.put(options)).ok());
+    world.check_clean();
+  }
+  CHECK(world.s3.uploads.empty());
+}
+
+TEST_CASE("a conditional put whose answer was lost is recognised as ours") {
+  World world;
+  PutOptions options;
+  options.if_none_match = true;
+  bool foreign = false;
+  SUBCASE("ours") {}
+  SUBCASE("another's") { foreign = true; }
+  world.s3.tamper = [&](const Seen& seen, int number, Reply& reply) {
+    if (number == 1) {
+      reply = FakeS3::reset();
+      if (foreign) world.s3.store("k", "other");
+    }
+    if (is_head(seen)) reply.headers.add("x-amz-checksum-crc64nvme", checksum_text(world.s3.objects["k"].data));
+  };
+  auto future = world.store->put("k", bytes_of("hello"), options);
+  if (foreign) {
+    CHECK(world.error(std::move(future)).code == ErrorCode::kAlreadyExists);
+  } else {
+    CHECK(world.value(std::move(future)).etag == world.s3.objects["k"].etag);
+  }
+}
+
+TEST_CASE("conditional create and replace") {
+  World world;
+  world.s3.store("k", "old");
+  PutOptions create;
+  create.if_none_match = true;
+  CHECK(world.error(world.store->put("k", bytes_of("new"), create)).code == ErrorCode::kAlreadyExists);
+  PutOptions replace;
+  replace.if_match = "\"other\"";
+  CHECK(world.error(world.store->put("k", bytes_of("new"), replace)).code == ErrorCode::kPreconditionFailed);
+  replace.if_match = world.s3.objects["k"].etag;
+  world.value(world.store->put("k", bytes_of("new"), replace));
+  CHECK(world.s3.objects["k"].data == "new");
+}
+
+TEST_CASE("U6: what is stored differs from what was sent") {
+  PartsWorld world;
+  bool overwritten = false;
+  SUBCASE("ours: removed") {}
+  SUBCASE("written by another since: left alone") { overwritten = true; }
+  world.s3.tamper = [&](const Seen& seen, int, Reply&) {
+    if (!is_completion(seen)) return;
+    world.s3.objects["k"].data.resize(1000);
+    if (overwritten) world.s3.store("k", "another's");
+  };
+  if (overwritten) {
+    world.value(world.put());
+    CHECK(world.s3.objects["k"].data == "another's");
+  } else {
+    const Error error = world.error(world.put());
+    CHECK(error.code == ErrorCode::kIntegrity);
+    CHECK(error.message.find("1000 bytes are stored") != std::string::npos);
+    CHECK_FALSE(world.s3.objects.contains("k"));
+  }
+}
+
+TEST_CASE("a failed upload is aborted, whatever failed") {
+  PartsWorld world;
+  std::string what;
+  SUBCASE("the start") { what = "uploads="; }
+  SUBCASE("a part") { what = "partNumber=3"; }
+  SUBCASE("the completion") { what = "uploadId"; }
+  world.s3.instead = [&](const Seen& seen, int) -> std::optional<Reply> {
+    const bool hit = what == "uploadId" ? is_completion(seen) : seen.request.query.find(what) != std::string::npos;
+    if (!hit) return std::nullopt;
+    return FakeS3::error(403, "AccessDenied");
+  };
+  CHECK(world.error(world.put()).code == ErrorCode::kAccessDenied);
+  world.check_clean();
+}
+
+TEST_CASE("an upload that is taken back stops reading memory at once and is aborted") {
+  for (int steps = 0; steps < 60; steps += 3) {
+    PartsWorld world;
+    world.s3.tamper = [](const Seen&, int, Reply& reply) { reply.delay = std::chrono::milliseconds(20); };
+    auto future = world.put();
+    for (int i = 0; i < steps; ++i) world.loop.step();
+    const bool was_ready = future.is_ready();
+    future.cancel();
+    auto result = world.wait(std::move(future));
+    const size_t parts = world.client->seen.size();
+    if (!was_ready && !result) {
+      CHECK(result.error().code == ErrorCode::kCancelled);
+      world.loop.run_dry();
+      CHECK(world.s3.uploads.empty());
+      for (size_t i = parts; i < world.client->seen.size(); ++i) CHECK_FALSE(is_part(world.client->seen[i]));
+    }
+  }
+}
+
+// ---- writers ----
+
+TEST_CASE("a writer: pieces of any size, single put when small, parts when large") {
+  for (const size_t size : {0ul, 1ul, 5 * kMiB, 5 * kMiB + 1, 17 * kMiB + 5}) {
+    for (const size_t piece : {size_t(1 << 16), size_t(777'777), size_t(9 * kMiB)}) {
+      World world;
+      const std::string data = random_bytes(size, 5);
+      auto writer = world.store->open_writer("k", {}).value();
+      for (size_t at = 0; at < size; at += piece) {
+        world.value(writer->write(bytes_of(data).subspan(at, std::min(piece, size - at))));
+      }
+      CHECK(writer->bytes_written() == size);
+      const PutResult result = world.value(writer->close());
+      CHECK(world.s3.objects["k"].data == data);
+      CHECK(result.size == size);
+      CHECK(world.s3.uploads.empty());
+      CHECK((world.requests_of("POST") > 0) == (size > 5 * kMiB));
+      CHECK(world.error(writer->write(bytes_of("x"))).code == ErrorCode::kClosed);
+      CHECK(world.error(writer->close()).code == ErrorCode::kClosed);
+      world.value(writer->abort());
+    }
+  }
+}
+
+TEST_CASE("a writer waits while its window is full") {
+  Tuning tuning = World::small_tuning();
+  tuning.max_in_flight_bytes = 10 * kMiB;
+  World world(tuning);
+  world.s3.tamper = [](const Seen&, int, Reply& reply) { reply.delay = std::chrono::seconds(1); };
+  const std::string data = random_bytes(40 * kMiB);
+  auto writer = world.store->open_writer("k", {}).value();
+  auto future = writer->write(bytes_of(data));
+  CHECK_FALSE(future.is_ready());
+  CHECK(BufferPool::instance().usage().in_use_bytes <= 64 * kMiB);
+  world.value(std::move(future));
+  CHECK(world.client->most_running <= 2);
+  world.value(writer->close());
+  CHECK(world.s3.objects["k"].data == data);
+}
+
+TEST_CASE("U7: a writer that is aborted or dropped leaves nothing") {
+  World world;
+  const std::string data = random_bytes(12 * kMiB);
+  auto writer = world.store->open_writer("k", {}).value();
+  world.value(writer->write(bytes_of(data)));
+  SUBCASE("aborted") {
+    world.value(writer->abort());
+    CHECK(world.s3.uploads.empty());
+  }
+  SUBCASE("dropped") {}
+  writer.reset();
+  world.loop.run_dry();
+  CHECK(world.s3.uploads.empty());
+  CHECK_FALSE(world.s3.objects.contains("k"));
+}
+
+TEST_CASE("U8: a writer's failure is told by write or close") {
+  World world;
+  const std::string data = random_bytes(30 * kMiB);
+  bool completion = false;
+  SUBCASE("of a part") {}
+  SUBCASE("of the completion") { completion = true; }
+  world.s3.instead = [&](const Seen& seen, int) -> std::optional<Reply> {
+    if (completion ? !is_completion(seen) : !is_part(seen)) return std::nullopt;
+    return FakeS3::error(403, "AccessDenied");
+  };
+  auto writer = world.store->open_writer("k", {}).value();
+  auto written = world.wait(writer->write(bytes_of(data)));
+  if (completion) CHECK(written.ok());
+  CHECK(world.error(writer->close()).code == ErrorCode::kAccessDenied);
+  writer.reset();
+  world.loop.run_dry();
+  CHECK(world.s3.uploads.empty());
+  CHECK_FALSE(world.s3.objects.contains("k"));
+}
+
+// ---- copies, sweeps, deletes, lists ----
+
+TEST_CASE("a copy keeps to the source it looked at") {
+  World world;
+  world.s3.store("a", random_bytes(1000));
+  CopyRequest request;
+  request.source_key = "a";
+  request.key = "c";
+  CHECK(world.value(world.store->copy(request, {})).size == 1000);
+  CHECK(world.s3.objects["c"].data == world.s3.objects["a"].data);
+  request.source_if_match = "\"other\"";
+  CHECK(world.error(world.store->copy(request, {})).code == ErrorCode::kPreconditionFailed);
+  request.source_key = "missing";
+  CHECK(world.error(world.store->copy(request, {})).code == ErrorCode::kNotFound);
+}
+
+TEST_CASE("sweep_uploads aborts what is old below the prefix") {
+  World world;
+  world.s3.uploads["u1"] = {"p/old", {}, {}, "2024-05-01T00:00:00.000Z"};
+  world.s3.uploads["u2"] = {"p/new", {}, {}, "2024-06-01T00:30:00.000Z"};
+  world.s3.uploads["u3"] = {"q/old", {}, {}, "2024-05-01T00:00:00.000Z"};
+  CHECK(world.value(world.store->sweep_uploads("p/", std::chrono::hours(24))) == 1);
+  CHECK(world.s3.uploads.size() == 2);
+  CHECK(world.s3.aborted["p/old"] == 1);
+}
+
+TEST_CASE("deletes go in batches; what is missing is no error; bad keys are reported alone") {
+  World world;
+  std::vector<std::string> keys;
+  for (int i = 0; i < 2500; ++i) {
+    keys.push_back("k" + std::to_string(i));
+    if (i % 2 == 0) world.s3.store(keys.back(), "x");
+  }
+  keys[7] = "";
+  const auto outcomes = world.value(world.store->delete_many(keys));
+  REQUIRE(outcomes.size() == keys.size());
+  for (size_t i = 0; i < keys.size(); ++i) {
+    CHECK(outcomes[i].key == keys[i]);
+    CHECK(outcomes[i].error.has_value() == (i == 7));
+  }
+  CHECK(world.s3.objects.empty());
+  CHECK(world.client->seen.size() == 3);
+  CHECK(world.value(world.store->delete_many({})).empty());
+  CHECK_FALSE(world.value(world.store->delete_many({"gone"}))[0].error);
+}
+
+TEST_CASE("a key that could not be deleted just now is asked for again") {
+  World world;
+  world.s3.store("a", "x");
+  world.s3.store("b", "x");
+  int posts = 0;
+  world.s3.instead = [&](const Seen& seen, int) -> std::optional<Reply> {
+    if (seen.request.method != "POST" || ++posts > 1) return std::nullopt;
+    Reply reply;
+    reply.body =
+        "<DeleteResult><Deleted><Key>a</Key></Deleted><Error><Key>b</Key><Code>InternalError</Code></Error></"
+        "DeleteResult>";
+    return reply;
+  };
+  const auto outcomes = world.value(world.store->delete_many({"a", "b"}));
+  CHECK_FALSE(outcomes[1].error);
+  CHECK_FALSE(world.s3.objects.contains("b"));
+}
+
+TEST_CASE("lists come page by page; a broken document is asked for again") {
+  World world;
+  for (int i = 0; i < 25; ++i) world.s3.store("p/" + std::to_string(100 + i), "x");
+  world.s3.list_page = 10;
+  bool broken = false;
+  world.s3.tamper = [&](const Seen&, int, Reply& reply) {
+    if (!std::exchange(broken, true)) reply.body.resize(reply.body.size() / 2);
+  };
+  ListRequest request;
+  request.prefix = "p/";
+  std::vector<std::string> keys;
+  do {
+    ListPage page = world.value(world.store->list_page(request));
+    for (const auto& object : page.objects) keys.push_back(object.key);
+    request.continuation_token = page.continuation_token;
+  } while (!request.continuation_token.empty());
+  CHECK(keys.size() == 25);
+  CHECK(std::is_sorted(keys.begin(), keys.end()));
+  CHECK(world.client->seen.size() == 4);
+}
+
+TEST_CASE("buckets: not made twice after a lost answer, gone is gone") {
+  World world;
+  SUBCASE("create") {
+    world.s3.instead = [](const Seen&, int) -> std::optional<Reply> { return FakeS3::reset(); };
+    const Error error = world.error(world.store->create_bucket());
+    CHECK(error.message.find("may have taken effect") != std::string::npos);
+    CHECK(world.client->seen.size() == 1);
+  }
+  SUBCASE("delete") {
+    world.s3.instead = [](const Seen&, int number) -> std::optional<Reply> {
+      return number == 1 ? FakeS3::reset() : FakeS3::error(404, "NoSuchBucket");
+    };
+    world.value(world.store->delete_bucket());
+  }
+}
+
+// ---- who we are, and what time it is ----
+
+namespace {
+
+CredentialSource counting_source(int& asked, std::optional<double> expires_at = std::nullopt) {
+  return [&asked, expires_at]() -> Result<Credentials> {
+    ++asked;
+    return Credentials{"AKIA" + std::to_string(asked), "secret-value-of-some-length", "", expires_at};
+  };
+}
+
+}  // namespace
+
+TEST_CASE("G21: expired credentials are refreshed once, by all who wait together") {
+  int asked = 0;
+  World world(World::small_tuning(), counting_source(asked));
+  for (int i = 0; i < 20; ++i) world.s3.store("k" + std::to_string(i), "x");
+  world.s3.instead = [&](const Seen& seen, int) -> std::optional<Reply> {
+    const std::string authorization(seen.request.headers.find("Authorization").value_or(""));
+    if (authorization.find("AKIA1/") == std::string::npos) return std::nullopt;
+    return FakeS3::error(400, "ExpiredToken");
+  };
+  std::vector<Future<FetchedObject>> all;
+  for (int i = 0; i < 20; ++i) all.push_back(world.store->get("k" + std::to_string(i), {}));
+  for (auto& future : all) CHECK(text_of(world.value(std::move(future)).data) == "x");
+  CHECK(asked == 2);
+  CHECK(counted(counters().credential_refreshes) == 1);
+  // Refused again after the refresh: final.
+  world.s3.instead = [](const Seen&, int) -> std::optional<Reply> { return FakeS3::error(400, "ExpiredToken"); };
+  CHECK(world.error(world.store->get("k1", {})).code == ErrorCode::kCredentials);
+  CHECK(asked == 3);
+}
+
+TEST_CASE("credentials are renewed ahead of their end, and the old ones serve until then") {
+  int asked = 0;
+  const double base =
+      std::chrono::duration<double>(std::chrono::sys_days(std::chrono::year(2024) / 6 / 1).time_since_epoch()).count() +
+      3600;
+  std::optional<double> ends = base + 600;
+  bool fails = false;
+  World world(World::small_tuning(), [&]() -> Result<Credentials> {
+    ++asked;
+    if (fails) return make_error(ErrorCode::kCredentials, "no provider answered");
+    return Credentials{"AKIA" + std::to_string(asked), "secret-value-of-some-length", "", ends};
+  });
+  world.s3.store("a", "x");
+  CHECK(world.get("a") == "x");
+  CHECK(asked == 1);
+  world.wall_base += std::chrono::minutes(6);  // 4 minutes left
+  fails = true;
+  CHECK(world.get("a") == "x");  // the renewal fails; the old ones still serve
+  world.loop.run_dry();
+  CHECK(asked == 2);
+  CHECK(world.get("a") == "x");
+  world.loop.run_dry();
+  CHECK(asked == 2);  // not again at once
+  world.wall_base += std::chrono::minutes(5);
+  const Error error = world.error(world.store->get("a", {}));
+  CHECK(error.code == ErrorCode::kCredentials);
+  CHECK(error.message.find("no provider answered") != std::string::npos);
+  fails = false;
+  ends = std::nullopt;
+  CHECK(world.get("a") == "x");
+}
+
+TEST_CASE("G22: a wrong clock is corrected once, for all that follows") {
+  int asked = 0;
+  World world(World::small_tuning(), counting_source(asked));
+  world.s3.store("a", "x");
+  world.s3.instead = [&](const Seen& seen, int) -> std::optional<Reply> {
+    const std::string date(seen.request.headers.find("x-amz-date").value_or(""));
+    if (date.starts_with("20240601T0120")) return std::nullopt;  // our clock says 01:00
+    Reply reply = FakeS3::error(403, "RequestTimeTooSkewed");
+    reply.headers.add("Date", "Sat, 01 Jun 2024 01:20:00 GMT");
+    return reply;
+  };
+  CHECK(world.get("a") == "x");
+  CHECK(world.get("a") == "x");
+  CHECK(world.client->seen.size() == 3);
+  CHECK(counted(counters().clock_corrections) == 1);
+}
+
+TEST_CASE("secrets stand in no error") {
+  int asked = 0;
+  World world(World::small_tuning(), counting_source(asked));
+  world.s3.instead = [](const Seen&, int) -> std::optional<Reply> {
+    Reply reply = FakeS3::error(403, "SignatureDoesNotMatch");
+    reply.body =
+        "<Error><Code>SignatureDoesNotMatch</Code><Message>you sent secret-value-of-some-length</Message></Error>";
+    return reply;
+  };
+  CHECK(world.error(world.store->get("a", {})).message.find("secret-value") == std::string::npos);
+}
