@@ -12,10 +12,23 @@ namespace {
 
 using namespace nb::literals;
 
+// The engine may copy or checksum what it is given before it returns; other threads need not wait for that.
+constexpr size_t kWorthUnlocking = 64 << 10;
+
+template <class Start>
+auto unlocked_if_large(size_t size, const Start& start) {
+  if (size < kWorthUnlocking) return start();
+  nb::gil_scoped_release unlocked;
+  return start();
+}
+
 Pending put(NativeStore& store, nb::handle key, nb::handle data, const PutOptions& options) {
   std::vector<Memory> held;
   held.push_back(Memory::readable(data, "data"));
-  auto future = store.engine().put(store.full_key(key), held[0].const_bytes(), options);
+  const std::shared_ptr<ObjectStore> engine = store.shared();
+  const auto bytes = held[0].const_bytes();
+  auto future =
+      unlocked_if_large(bytes.size(), [&, full = store.full_key(key)] { return engine->put(full, bytes, options); });
   return make_pending(std::move(future), std::move(held),
                       [](PutResult&& result) { return nb::cast(std::move(result)); });
 }
@@ -32,7 +45,7 @@ class NativeWriter {
   ~NativeWriter() {
     if (!inner_writer_) return;
     if (inner_generation_ != fork_generation()) {
-      static_cast<void>(inner_writer_.release());  // the parent's; its threads and locks are not here
+      new std::shared_ptr<ObjectWriter>(std::move(inner_writer_));  // the parent's; its threads and locks are not here
       return;
     }
     nb::gil_scoped_release unlocked;
@@ -42,22 +55,24 @@ class NativeWriter {
   Pending write(nb::handle data) {
     std::vector<Memory> held;
     held.push_back(Memory::readable(data, "data"));
-    auto future = usable().write(held[0].const_bytes());
+    const std::shared_ptr<ObjectWriter> writer = usable();
+    const auto bytes = held[0].const_bytes();
+    auto future = unlocked_if_large(bytes.size(), [&] { return writer->write(bytes); });
     return make_pending(std::move(future), std::move(held), nothing);
   }
   Pending close() {
-    return make_pending(usable().close(), [](PutResult&& result) { return nb::cast(std::move(result)); });
+    return make_pending(usable()->close(), [](PutResult&& result) { return nb::cast(std::move(result)); });
   }
-  Pending abort() { return make_pending(usable().abort(), nothing); }
-  uint64_t bytes_written() { return usable().bytes_written(); }
+  Pending abort() { return make_pending(usable()->abort(), nothing); }
+  uint64_t bytes_written() { return usable()->bytes_written(); }
 
  private:
-  ObjectWriter& usable() {
+  const std::shared_ptr<ObjectWriter>& usable() const {
     if (inner_generation_ != fork_generation()) raise_error(ErrorCode::kClosed, "the writer was opened before fork()");
-    return *inner_writer_;
+    return inner_writer_;
   }
 
-  std::unique_ptr<ObjectWriter> inner_writer_;
+  std::shared_ptr<ObjectWriter> inner_writer_;
   uint64_t inner_generation_;
 };
 
