@@ -16,10 +16,12 @@ class Inbox {
 
   // True when the inbox was empty: the consumer must be woken.
   bool push(std::function<void()> task) {
-    Node* node = new Node{std::move(task), newest_.load(std::memory_order_relaxed)};
-    while (!newest_.compare_exchange_weak(node->older, node, std::memory_order_release, std::memory_order_relaxed)) {
+    Node* before = newest_.load(std::memory_order_relaxed);
+    Node* node = new Node{std::move(task), before};
+    while (!newest_.compare_exchange_weak(before, node, std::memory_order_release, std::memory_order_relaxed)) {
+      node->older = before;
     }
-    return node->older == nullptr;
+    return before == nullptr;  // from here on the node is the consumer's, who may have freed it already
   }
 
   // Runs what was pushed before the call, oldest first; gives the number of tasks.

@@ -81,7 +81,6 @@ TEST_CASE("cancelled at every stage, the slot comes free") {
   // body.
   const std::string body(32 << 20, 'x');
   LoopbackServer server([&](Peer& peer) {
-    if (peer.index() == 6) return void(peer.answer("x"));
     if (peer.index() > 1) peer.read_request();
     if (peer.index() == 3) peer.send("HTTP/1.1 20");
     if (peer.index() == 4) peer.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
