@@ -224,7 +224,9 @@ void Call::judge_transport(http::Outcome& outcome) {
   if (has_all()) return succeed();
   leave_window(Window::Ended::kFailed);
   inner_fresh_connection_ = true;
-  if (outcome.request_may_have_arrived) inner_ambiguous_ = true;
+  // A server that carried the request out and reset before a byte of answer looks like one that closed an idle
+  // connection: acknowledgements come late, so their absence proves nothing.
+  if (outcome.request_may_have_arrived || outcome.stale_connection) inner_ambiguous_ = true;
   const bool may_repeat = inner_traits_.idempotent || !outcome.request_may_have_arrived;
   if (outcome.stale_connection && may_repeat && inner_stale_++ < kFreeResends) {
     count(counters().stale_connections);

@@ -97,7 +97,7 @@ void CredentialsCache::learnt(Result<Credentials> result) {
     if (fresh) {
       ready(fresh);
     } else {
-      ready(result.error());
+      ready(result.error());  // NOLINT(bugprone-use-after-move): only the value was moved, and there was none
     }
   }
 }
