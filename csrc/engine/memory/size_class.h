@@ -28,6 +28,7 @@ constexpr size_t class_size(size_t index) {
   if (index < 8) return (index + 1) * kPage;
   const size_t doubling = (index - 8) / 8 + 3;
   const size_t steps = (index - 8) % 8 + 1;
+  // NOLINTNEXTLINE(clang-analyzer-core.BitwiseShift): index < kClassCount
   return ((size_t{1} << doubling) + steps * (size_t{1} << (doubling - 3))) * kPage;
 }
 

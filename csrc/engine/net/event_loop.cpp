@@ -47,20 +47,24 @@ class EpollLoop final : public EventLoop {
 
   ~EpollLoop() override {
     if (generation_ != fork_generation()) {  // the thread stayed in the parent: nothing to join
-      static_cast<void>(thread_.release());
+      static_cast<void>(thread_.release());  // NOLINT(bugprone-unused-return-value)
       return;
     }
     stop_.store(true, std::memory_order_release);
     wake();
     thread_->join();
+    // A task may have let its poster's waiter go on, and destroy us, before the poster itself was through.
+    while (posting_.load(std::memory_order_acquire) > 0) std::this_thread::yield();
   }
 
   void post(std::function<void()> task) override {
     if (on_loop_thread()) {
       local_.push_back(std::move(task));
-    } else if (inbox_.push(std::move(task))) {
-      wake();
+      return;
     }
+    posting_.fetch_add(1, std::memory_order_relaxed);
+    if (inbox_.push(std::move(task))) wake();
+    posting_.fetch_sub(1, std::memory_order_release);
   }
   bool on_loop_thread() const override { return current_loop == this; }
   Clock::time_point now() const override { return now_; }
@@ -149,6 +153,7 @@ class EpollLoop final : public EventLoop {
   Fd wake_;
   const uint64_t generation_;
   std::atomic<bool> stop_{false};
+  std::atomic<int> posting_{0};
   Inbox inbox_;
   // Below: the loop's thread only.
   std::vector<std::function<void()>> local_;

@@ -67,6 +67,7 @@ void Resolver::resolve(EventLoop& loop, const std::string& host, uint16_t port, 
   }
   if (must_ask) ask(name);
   if (!addresses.empty()) {
+    // Not moved from yet: the answer only waits where there is no address.  NOLINTNEXTLINE(*-use-after-move,*.Move)
     loop.post([answer = std::move(answer), addresses = std::move(addresses)] { answer(addresses); });
   }
 }

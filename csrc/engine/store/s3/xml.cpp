@@ -101,9 +101,7 @@ bool XmlReader::skip_attributes(bool& empty) {
       empty = true;
       return true;
     }
-    if (c == '"' || c == '\'') {
-      if (!skip_past(std::string_view(&c, 1))) return false;
-    }
+    if ((c == '"' || c == '\'') && !skip_past(std::string_view(&c, 1))) return false;
   }
   fail("broken tag");
   return false;
