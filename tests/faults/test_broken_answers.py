@@ -11,7 +11,7 @@ import time
 
 import pytest
 from servers.content import MIB, content
-from servers.fault_server import FaultServer
+from servers.fault_server import FaultServer, Reply, Request
 from servers.guarded import Guarded
 
 from s3dlio_core import (
@@ -109,6 +109,19 @@ def test_g4_surplus_is_not_read_and_its_connection_not_reused(server: FaultServe
     assert first.connection != second.connection
 
 
+def test_g4_surplus_that_came_with_the_answer(server: FaultServer, store_on) -> None:
+    """In one piece with it, so it waits in our own memory, looking like the next answer."""
+    server.put_object("data", "small", DATA[:100])
+    evil = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL"
+    server.fault("get", surplus=evil)
+    store = store_on(server, tuning={"max_connections": 1, "initial_connections": 1})
+    assert store.get("small") == DATA[:100]
+    assert store.get("small") == DATA[:100]
+    first, second = server.seen("get")
+    assert first.connection != second.connection
+    assert stats()["surplus_bodies"] == 1
+
+
 @pytest.mark.parametrize("times", [1, None])
 def test_g5_whole_object_instead_of_a_range(server: FaultServer, store_on, times: int | None) -> None:
     server.fault("get", times=times, whole_object=True)
@@ -131,8 +144,9 @@ def test_g5_whole_object_instead_of_a_range(server: FaultServer, store_on, times
 WRONG_RANGES = {
     "start": "bytes 1-{last}/{size}",
     "shifted": "bytes 7-{last}/{size}",
+    "moved": "bytes 7-{moved}/{more}",  # as long as what was asked for
     "end": "bytes 0-{early}/{size}",
-    "total": "bytes 0-{last}/{more}",
+    "total": "bytes 0-{last}/{less}",
     "garbage": "bytes zero-ten/all",
     "unit": "lines 0-{last}/{size}",
     "negative": "bytes -5-{last}/{size}",
@@ -143,7 +157,9 @@ WRONG_RANGES = {
 
 def wrong_range(kind: str) -> str:
     size = len(DATA)
-    return WRONG_RANGES[kind].format(last=size - 1, early=size - 5, size=size, more=size - 9)
+    return WRONG_RANGES[kind].format(
+        last=size - 1, early=size - 5, moved=size + 6, size=size, more=size + 7, less=size - 9
+    )
 
 
 @pytest.mark.parametrize("kind", list(WRONG_RANGES))
@@ -160,6 +176,17 @@ def test_g6_wrong_content_range_once(server: FaultServer, store_on, kind: str) -
     server.fault("get", when=lambda r: r.range is not None, headers={"Content-Range": wrong_range(kind)})
     read_exactly(store_on(server, tuning=ONE_PART))
     assert stats()["rejected_responses"] == 1
+
+
+def test_g6_fewer_bytes_than_asked_for_though_there_are_more(server: FaultServer, store_on) -> None:
+    """Sound in itself and within the range, so a careless reader would take it for a short object."""
+
+    def fewer(request: Request, reply: Reply) -> None:
+        reply.body = reply.body[:1000]
+        reply.set("Content-Range", f"bytes {request.range[0]}-{request.range[0] + 999}/{len(DATA)}")
+
+    server.fault("get", times=None, when=lambda r: r.range is not None, edit=fewer)
+    fails_untouched(store_on(server, tuning={**ONE_PART, "max_attempts": 3}), ProtocolError)
 
 
 def test_g6_content_range_missing(server: FaultServer, store_on) -> None:
@@ -185,8 +212,10 @@ def test_g7_wrong_size_from_a_listing(server: FaultServer, store_on, off_by: int
 
 LENGTHS = {
     "two lengths": {"more_headers": (("Content-Length", "5"),)},
+    "one length twice": {"more_headers": (("Content-Length", str(len(DATA))),)},
     "a list of lengths": {"headers": {"Content-Length": "5, 7"}},
     "length and chunked": {"more_headers": (("Transfer-Encoding", "chunked"),)},
+    "length and sound chunks": {"chunked": True, "more_headers": (("Content-Length", str(len(DATA))),)},
     "negative": {"headers": {"Content-Length": "-5"}},
     "no number": {"headers": {"Content-Length": "many"}},
     "hex": {"headers": {"Content-Length": "0x10"}},

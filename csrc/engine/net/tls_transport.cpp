@@ -90,6 +90,12 @@ TlsTransport::TlsTransport(std::shared_ptr<TlsContext> context, Fd fd, SslPtr ss
   if (const SslSessionPtr session = context_->take_session(peer_)) SSL_set_session(ssl_.get(), session.get());
 }
 
+TlsTransport::~TlsTransport() {
+  // OpenSSL spoils the newest session of a connection that is freed without a goodbye, and most are: the server closed
+  // it, or the answer was not wanted any more. Neither says anything against resuming.
+  SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+}
+
 void TlsTransport::attach(bool try_ktls) {
   if (try_ktls) {  // the kernel's TLS works below OpenSSL's own socket BIO only
     SSL_set_fd(ssl_.get(), fd_.get());

@@ -14,6 +14,7 @@ class TlsTransport final : public Transport {
  public:
   TlsTransport(std::shared_ptr<TlsContext> context, Fd fd, SslPtr ssl, const std::string& host, uint16_t port,
                bool try_ktls);
+  ~TlsTransport() override;
 
   int fd() const override { return fd_.get(); }
   void on_ready(bool peer_closing) override {
