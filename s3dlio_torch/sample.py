@@ -93,7 +93,7 @@ def make_sample(data: Buffer, bucket: str, key: str, return_type: ReturnType, tr
     """
     sample: Any
     if return_type == "tensor":
-        sample = torch.from_dlpack(data) if len(data) else torch.empty(0, dtype=torch.uint8)
+        sample = torch.utils.dlpack.from_dlpack(data) if len(data) else torch.empty(0, dtype=torch.uint8)
     elif return_type == "bytes":
         sample = bytes(data)
     else:

@@ -18,11 +18,30 @@ from botocore.credentials import Credentials
 
 MOMENT = datetime.datetime(2024, 2, 29, 23, 59, 58)
 UNSIGNED = "UNSIGNED-PAYLOAD"
-KEYS = ["a", "a/b//c", "../x/./y", "spaß ü.bin", "a b+c%20&d=e?f#g", "tab\tnl\nctl\x01", "~tilde-_.", "日本/語", "*'()!@:,;$[]"]
-QUERIES = [{}, {"versionId": "a.b-_~/=+"}, {"uploads": ""}, {"partNumber": "10", "uploadId": "x&y=z"},
-           {"list-type": "2", "prefix": "ü/ x", "delimiter": "/", "Z": "1", "a": "2"}]
-EXTRA = [{}, {"Range": "bytes=0-9"}, {"x-amz-meta-note": "  two   words  ", "Content-Type": "text/plain; charset=utf-8"},
-         {"If-Match": '"abc"', "Cache-Control": "no-cache", "User-Agent": "not signed"}]
+KEYS = [
+    "a",
+    "a/b//c",
+    "../x/./y",
+    "spaß ü.bin",
+    "a b+c%20&d=e?f#g",
+    "tab\tnl\nctl\x01",
+    "~tilde-_.",
+    "日本/語",
+    "*'()!@:,;$[]",
+]
+QUERIES = [
+    {},
+    {"versionId": "a.b-_~/=+"},
+    {"uploads": ""},
+    {"partNumber": "10", "uploadId": "x&y=z"},
+    {"list-type": "2", "prefix": "ü/ x", "delimiter": "/", "Z": "1", "a": "2"},
+]
+EXTRA = [
+    {},
+    {"Range": "bytes=0-9"},
+    {"x-amz-meta-note": "  two   words  ", "Content-Type": "text/plain; charset=utf-8"},
+    {"If-Match": '"abc"', "Cache-Control": "no-cache", "User-Agent": "not signed"},
+]
 
 
 def cpp(text: str) -> str:
@@ -40,7 +59,7 @@ def vector(method: str, key: str, query: dict[str, str], extra: dict[str, str], 
     url = "https://host.example:8443" + path + ("?" + text if text else "")
     request = AWSRequest(method=method, url=url, headers=dict(extra), data=body or b"")
     request.context["payload_signing_enabled"] = body is not None
-    with mock.patch.object(botocore.auth, "get_current_datetime", lambda *a, **k: MOMENT):
+    with mock.patch.object(botocore.auth, "get_current_datetime", return_value=MOMENT):
         S3SigV4Auth(credentials, "s3", region).add_auth(request)
     headers = {"Host": "host.example:8443", **dict(request.headers.items())}
     authorization = headers.pop("Authorization").replace(", ", ",")
