@@ -1,4 +1,4 @@
-"""Uses an installed wheel in an environment that holds nothing else: files, a server that is not there, no framework."""
+"""Uses an installed wheel in an environment that holds nothing else."""
 
 import sys
 import tempfile
@@ -21,7 +21,8 @@ start = time.monotonic()
 try:
     dead.get("key")
 except s3dlio_core.ConnectionFailedError as error:
-    assert "s3://bucket/key" in str(error), error
+    if "s3://bucket/key" not in str(error):
+        raise
 else:
     raise AssertionError("a dead server answered")
 assert time.monotonic() - start < 10

@@ -1,4 +1,4 @@
-"""Writes botocore_vectors.inc: requests and the Authorization botocore's own S3 signer gives them. An independent oracle.
+"""Writes botocore_vectors.inc: requests and the Authorization botocore's own S3 signer gives them. As an oracle.
 
 Run it again only to add cases: `python make_vectors.py > botocore_vectors.inc`.
 """
