@@ -163,6 +163,21 @@ TEST_CASE("copies name their source encoded") {
   CHECK(header(request, "x-amz-copy-source-range") == "bytes=5-9");
 }
 
+TEST_CASE("a copy's source may be asked about in another bucket") {
+  CopyRequest from = copy_of("a b", "k");
+  from.source_version_id = "v";
+  const auto aws = dialect_of(aws_options());
+  CHECK(aws->head_source(from).path == "/a%20b");
+  CHECK(aws->head_source(from).query == "versionId=v");
+  from.source_bucket = "other";
+  auto request = aws->head_source(from);
+  aws->sign(request, kKeys, std::chrono::system_clock::now());
+  CHECK(request.method == "HEAD");
+  CHECK(request.path == "/other/a%20b");
+  CHECK(header(request, "Host") == "s3.eu-west-1.amazonaws.com");
+  CHECK(dialect_of(path_options())->head_source(from).path == "/other/a%20b");
+}
+
 TEST_CASE("an upload in parts") {
   const auto dialect = dialect_of(path_options());
   auto request = dialect->start_upload("k", {}, ChecksumKind::kCrc64Nvme);

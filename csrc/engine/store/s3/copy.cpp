@@ -26,6 +26,19 @@ void S3Dialect::add_copy_source(http::Request& request, const CopyRequest& copy)
   for (const auto& [name, value] : inner_copy_source_headers_) request.headers.add(name, value);
 }
 
+http::Request S3Dialect::head_source(const CopyRequest& copy) const {
+  http::Request request = head(copy.source_key, copy.source_version_id, false);
+  if (copy.source_bucket.empty() || copy.source_bucket == inner_options_.bucket) return request;
+  // Another bucket: in path style, by the service's own host, to which this bucket's connections lead as well.
+  const auto place = inner_location_->current();
+  request.path = place->service_path;
+  sign::append_encoded(request.path, copy.source_bucket);
+  request.path += '/';
+  sign::append_encoded(request.path, copy.source_key, sign::Slash::kKeep);
+  request.headers.set("Host", place->service_host);
+  return request;
+}
+
 http::Request S3Dialect::copy(const CopyRequest& copy, const PutOptions& options) const {
   http::Request request = request_for("PUT", copy.key);
   add_copy_source(request, copy);

@@ -46,6 +46,8 @@ class S3Dialect final : public transfer::Dialect {
   http::Request copy(const CopyRequest& request, const PutOptions& options) const override;
   Result<PutResult> read_copy(const http::ResponseHead& head, std::string_view body) const override;
 
+  http::Request head_source(const CopyRequest& copy) const override;
+
   http::Request start_upload(std::string_view key, const PutOptions& options, ChecksumKind kind) const override;
   Result<std::string> read_upload_id(std::string_view body) const override;
   http::Request upload_part(const UploadTarget& target, uint32_t number, const Checksum& checksum) const override;
