@@ -27,25 +27,32 @@ nb::object buffer_of(FetchedObject&& fetched) { return nb::cast(std::move(fetche
 
 Pending get(NativeStore& store, nb::handle key, std::optional<uint64_t> size, std::string if_match,
             std::string version_id, const std::string& verify) {
-  GetOptions options = options_of(size, std::move(if_match), std::move(version_id), verify);
-  return make_pending(store.engine().get(store.full_key(key), std::move(options)), buffer_of);
+  return store.call("get", key, [&](ObjectStore& engine, std::string full) {
+    GetOptions options = options_of(size, std::move(if_match), std::move(version_id), verify);
+    return make_pending(engine.get(std::move(full), std::move(options)), buffer_of);
+  });
 }
 
 Pending get_range(NativeStore& store, nb::handle key, uint64_t start, std::optional<uint64_t> end,
                   std::optional<uint64_t> size, std::string if_match, std::string version_id,
                   const std::string& verify) {
-  GetOptions options = options_of(size, std::move(if_match), std::move(version_id), verify);
-  return make_pending(store.engine().get_range(store.full_key(key), start, end, std::move(options)), buffer_of);
+  return store.call("get_range", key, [&](ObjectStore& engine, std::string full) {
+    GetOptions options = options_of(size, std::move(if_match), std::move(version_id), verify);
+    return make_pending(engine.get_range(std::move(full), start, end, std::move(options)), buffer_of);
+  });
 }
 
 Pending get_into(NativeStore& store, nb::handle key, nb::handle out, uint64_t offset, std::optional<uint64_t> limit,
                  std::string if_match, std::string version_id, const std::string& verify) {
-  GetOptions options = options_of(std::nullopt, std::move(if_match), std::move(version_id), verify);
-  std::vector<Memory> held;
-  held.push_back(Memory::writable(out, "out"));
-  const auto bytes = limit ? held[0].first(*limit, "out") : held[0].bytes();
-  auto future = store.engine().get_into(store.full_key(key), offset, bytes, std::move(options));
-  return make_pending(std::move(future), std::move(held), [](ReadResult&& read) { return nb::int_(read.bytes_read); });
+  return store.call("get_into", key, [&](ObjectStore& engine, std::string full) {
+    GetOptions options = options_of(std::nullopt, std::move(if_match), std::move(version_id), verify);
+    std::vector<Memory> held;
+    held.push_back(Memory::writable(out, "out"));
+    const auto bytes = limit ? held[0].first(*limit, "out") : held[0].bytes();
+    auto future = engine.get_into(std::move(full), offset, bytes, std::move(options));
+    return make_pending(std::move(future), std::move(held),
+                        [](ReadResult&& read) { return nb::int_(read.bytes_read); });
+  });
 }
 
 // Tensors made over a slice want aligned memory as much as over a whole buffer.
@@ -55,42 +62,46 @@ using Span = std::pair<uint64_t, uint64_t>;  // [first, second) of the object
 
 Pending get_ranges(NativeStore& store, nb::handle key, const std::vector<Span>& ranges, std::string if_match,
                    std::string version_id, const std::string& verify) {
-  GetOptions options = options_of(std::nullopt, std::move(if_match), std::move(version_id), verify);
-  uint64_t total = 0;
-  std::vector<uint64_t> places;
-  for (const auto& [start, end] : ranges) {
-    places.push_back(total);
-    total += (end - start + kSliceAlignment - 1) / kSliceAlignment * kSliceAlignment;
-  }
-  const Buffer slab = value_or_raise(BufferPool::instance().allocate(total));
-  std::vector<RangeInto> targets;
-  for (size_t index = 0; index < ranges.size(); ++index) {
-    const auto [start, end] = ranges[index];
-    targets.push_back({start, slab.span().subspan(places[index], end - start)});
-  }
-  auto future = store.engine().get_ranges(store.full_key(key), std::move(targets), std::move(options));
-  return make_pending(std::move(future), [slab, places = std::move(places)](RangesResult&& read) {
-    nb::list buffers;
-    for (size_t index = 0; index < places.size(); ++index) {
-      buffers.append(nb::cast(slab.slice(places[index], read.bytes_read[index])));
+  return store.call("get_ranges", key, [&](ObjectStore& engine, std::string full) {
+    GetOptions options = options_of(std::nullopt, std::move(if_match), std::move(version_id), verify);
+    uint64_t total = 0;
+    std::vector<uint64_t> places;
+    for (const auto& [start, end] : ranges) {
+      places.push_back(total);
+      total += (end - start + kSliceAlignment - 1) / kSliceAlignment * kSliceAlignment;
     }
-    return buffers;
+    const Buffer slab = value_or_raise(BufferPool::instance().allocate(total));
+    std::vector<RangeInto> targets;
+    for (size_t index = 0; index < ranges.size(); ++index) {
+      const auto [start, end] = ranges[index];
+      targets.push_back({start, slab.span().subspan(places[index], end - start)});
+    }
+    auto future = engine.get_ranges(std::move(full), std::move(targets), std::move(options));
+    return make_pending(std::move(future), [slab, places = std::move(places)](RangesResult&& read) {
+      nb::list buffers;
+      for (size_t index = 0; index < places.size(); ++index) {
+        buffers.append(nb::cast(slab.slice(places[index], read.bytes_read[index])));
+      }
+      return buffers;
+    });
   });
 }
 
 Pending get_ranges_into(NativeStore& store, nb::handle key, const std::vector<Span>& ranges, nb::sequence out,
                         std::string if_match, std::string version_id, const std::string& verify) {
-  GetOptions options = options_of(std::nullopt, std::move(if_match), std::move(version_id), verify);
-  std::vector<Memory> held;
-  for (nb::handle target : out) held.push_back(Memory::writable(target, "out"));
-  std::vector<RangeInto> targets;
-  for (size_t index = 0; index < ranges.size(); ++index) {
-    const auto [start, end] = ranges[index];
-    targets.push_back({start, held.at(index).first(end - start, "out")});
-  }
-  auto future = store.engine().get_ranges(store.full_key(key), std::move(targets), std::move(options));
-  return make_pending(std::move(future), std::move(held),
-                      [](RangesResult&& read) { return nb::cast(read.bytes_read); });
+  return store.call("get_ranges", key, [&](ObjectStore& engine, std::string full) {
+    GetOptions options = options_of(std::nullopt, std::move(if_match), std::move(version_id), verify);
+    std::vector<Memory> held;
+    for (nb::handle target : out) held.push_back(Memory::writable(target, "out"));
+    std::vector<RangeInto> targets;
+    for (size_t index = 0; index < ranges.size(); ++index) {
+      const auto [start, end] = ranges[index];
+      targets.push_back({start, held.at(index).first(end - start, "out")});
+    }
+    auto future = engine.get_ranges(std::move(full), std::move(targets), std::move(options));
+    return make_pending(std::move(future), std::move(held),
+                        [](RangesResult&& read) { return nb::cast(read.bytes_read); });
+  });
 }
 
 }  // namespace

@@ -16,9 +16,11 @@ using namespace nb::literals;
 nb::object nothing(Unit&&) { return nb::none(); }
 
 Pending head(NativeStore& store, nb::handle key, std::string version_id) {
-  return make_pending(
-      store.engine().head(store.full_key(key), std::move(version_id)),
-      [make_meta = MetaMaker(store)](ObjectMeta&& meta) { return nb::cast(make_meta(std::move(meta))); });
+  return store.call("head", key, [&](ObjectStore& engine, std::string full) {
+    return make_pending(
+        engine.head(std::move(full), std::move(version_id)),
+        [make_meta = MetaMaker(store)](ObjectMeta&& meta) { return nb::cast(make_meta(std::move(meta))); });
+  });
 }
 
 Pending delete_many(NativeStore& store, nb::sequence keys) {
@@ -38,10 +40,12 @@ Pending delete_many(NativeStore& store, nb::sequence keys) {
 
 Pending copy(NativeStore& store, std::string source_bucket, std::string source_key, nb::handle key,
              std::string version_id, std::string if_match, const PutOptions& options) {
-  CopyRequest request{std::move(source_bucket), std::move(source_key), store.full_key(key), std::move(version_id),
-                      std::move(if_match)};
-  return make_pending(store.engine().copy(std::move(request), options),
-                      [](PutResult&& result) { return nb::cast(std::move(result)); });
+  return store.call("copy", key, [&](ObjectStore& engine, std::string full) {
+    CopyRequest request{std::move(source_bucket), std::move(source_key), std::move(full), std::move(version_id),
+                        std::move(if_match)};
+    return make_pending(engine.copy(std::move(request), options),
+                        [](PutResult&& result) { return nb::cast(std::move(result)); });
+  });
 }
 
 Pending list_buckets(NativeStore& store) {

@@ -23,14 +23,14 @@ auto unlocked_if_large(size_t size, const Start& start) {
 }
 
 Pending put(NativeStore& store, nb::handle key, nb::handle data, const PutOptions& options) {
-  std::vector<Memory> held;
-  held.push_back(Memory::readable(data, "data"));
-  const std::shared_ptr<ObjectStore> engine = store.shared();
-  const auto bytes = held[0].const_bytes();
-  auto future =
-      unlocked_if_large(bytes.size(), [&, full = store.full_key(key)] { return engine->put(full, bytes, options); });
-  return make_pending(std::move(future), std::move(held),
-                      [](PutResult&& result) { return nb::cast(std::move(result)); });
+  return store.call("put", key, [&](ObjectStore& engine, const std::string& full) {
+    std::vector<Memory> held;
+    held.push_back(Memory::readable(data, "data"));
+    const auto bytes = held[0].const_bytes();
+    auto future = unlocked_if_large(bytes.size(), [&] { return engine.put(full, bytes, options); });
+    return make_pending(std::move(future), std::move(held),
+                        [](PutResult&& result) { return nb::cast(std::move(result)); });
+  });
 }
 
 nb::object nothing(Unit&&) { return nb::none(); }
@@ -77,13 +77,13 @@ class NativeWriter {
 };
 
 NativeWriter open_writer(NativeStore& store, nb::handle key, const PutOptions& options) {
-  ObjectStore& engine = store.engine();
-  std::string full = store.full_key(key);
-  auto writer = [&] {
-    nb::gil_scoped_release unlocked;
-    return engine.open_writer(std::move(full), options);
-  }();
-  return NativeWriter(value_or_raise(std::move(writer)));
+  return store.call("open_writer", key, [&](ObjectStore& engine, const std::string& full) {
+    auto writer = [&] {
+      nb::gil_scoped_release unlocked;
+      return engine.open_writer(full, options);
+    }();
+    return NativeWriter(value_or_raise(std::move(writer)));
+  });
 }
 
 }  // namespace

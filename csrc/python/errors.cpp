@@ -89,6 +89,13 @@ void raise_error(const Error& error) {
 
 void raise_error(ErrorCode code, std::string message) { raise_error(make_error(code, std::move(message))); }
 
+void name_call(nb::python_error& error, const char* operation, const std::string& uri) {
+  const nb::handle value = error.value();
+  if (!nb::hasattr(value, "operation") || nb::cast<bool>(nb::bool_(value.attr("operation")))) return;
+  value.attr("operation") = operation;
+  value.attr("uri") = text_of(uri);
+}
+
 void bind_errors(nb::module_& module) {
   module.def(
       "error_classes",

@@ -3,6 +3,9 @@
 
 #include <nanobind/nanobind.h>
 
+#include <string>
+#include <utility>
+
 #include "engine/base/result.h"
 
 namespace s3dlio::python {
@@ -21,6 +24,9 @@ T value_or_raise(Result<T> result) {
   if (!result.ok()) raise_error(result.error());
   return std::move(result).value();
 }
+
+// Tells an error raised on the way into the engine (a read-only destination, a closed store) which call it belongs to.
+void name_call(nb::python_error& error, const char* operation, const std::string& uri);
 
 void bind_errors(nb::module_& module);
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "engine/object_store.h"
+#include "errors.h"
 
 namespace s3dlio::python {
 
@@ -31,6 +32,18 @@ class NativeStore {
   std::string key_below_prefix(std::string full) const;
   const std::shared_ptr<const std::string>& base_uri() const { return inner_base_uri_; }
   const std::string& prefix() const { return inner_prefix_; }
+
+  // What `start(engine, full key)` gives; its errors name the call.
+  template <class Start>
+  auto call(const char* operation, nb::handle key, const Start& start) const {
+    try {
+      const std::shared_ptr<ObjectStore> engine = shared();
+      return start(*engine, full_key(key));
+    } catch (nb::python_error& error) {
+      name_call(error, operation, *inner_base_uri_ + nb::str(key).c_str());
+      throw;
+    }
+  }
 
  private:
   std::shared_ptr<ObjectStore> inner_store_;

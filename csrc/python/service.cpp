@@ -77,7 +77,7 @@ Result<Credentials> look_up(uint64_t provider_id) {
   return make_error(ErrorCode::kCancelled, "the interpreter is ending");
 }
 
-void put_text(nb::list& events, const char* kind, nb::object first, nb::object second) {
+void add_event(nb::list& events, const char* kind, nb::object first, nb::object second) {
   events.append(nb::make_tuple(kind, first, second));
 }
 
@@ -104,17 +104,17 @@ std::optional<nb::list> next_events(double timeout_seconds) {
   if (stopped) return std::nullopt;
   nb::list events;
   for (const auto& [request, provider] : lookups) {
-    put_text(events, "credentials", nb::int_(request), nb::int_(provider));
+    add_event(events, "credentials", nb::int_(request), nb::int_(provider));
   }
   for (const LogLine& line : lines) {
     nb::object text =
         nb::steal(PyUnicode_DecodeUTF8(line.message.data(), static_cast<Py_ssize_t>(line.message.size()), "replace"));
     if (!text.is_valid()) nb::raise_python_error();
-    put_text(events, "log", nb::int_(line.level), std::move(text));
+    add_event(events, "log", nb::int_(line.level), std::move(text));
   }
   if (dropped != 0) {
-    put_text(events, "log", nb::int_(static_cast<int>(LogLevel::kWarning)),
-             nb::cast(std::to_string(dropped) + " log lines were dropped: they came faster than logging took them"));
+    add_event(events, "log", nb::int_(static_cast<int>(LogLevel::kWarning)),
+              nb::cast(std::to_string(dropped) + " log lines were dropped: they came faster than logging took them"));
   }
   return events;
 }

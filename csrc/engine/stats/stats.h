@@ -26,8 +26,8 @@ namespace s3dlio {
   X(checksums_verified)  /* bodies whose CRC was compared and equal */                                                \
   X(checksums_absent)    /* bodies the server gave no usable checksum for */                                          \
   X(credential_refreshes)                                                                                             \
-  X(clock_corrections) X(redirects_followed)                                                                          \
-      X(retry_budget_exhausted) /* failures given up at once because the token bucket was empty */                    \
+  X(clock_corrections)                                                                                                \
+  X(redirects_followed) X(retry_budget_exhausted) /* failures given up at once because the token bucket was empty */  \
       X(connections_opened) X(connections_reused) X(connect_failures) X(tls_handshakes) X(tls_sessions_resumed)       \
           X(ktls_connections) X(dns_lookups) X(addresses_marked_bad)                                                  \
               X(bytes_received) /* payload delivered to destinations */                                               \

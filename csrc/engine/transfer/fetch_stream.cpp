@@ -12,6 +12,8 @@ namespace {
 
 // Counted for an item whose size nobody knows beforehand.
 constexpr uint64_t kUnknownSize = 8 << 20;
+// How long a consumer waits for a batch when one object is there already.
+constexpr std::chrono::microseconds kLinger(300);
 
 uint64_t window_share(const FetchItem& item) {
   if (item.end > item.start) return item.end - item.start;
@@ -27,22 +29,12 @@ class Stream : public std::enable_shared_from_this<Stream> {
   }
 
   std::optional<std::vector<Fetched>> next(size_t max_count, std::chrono::nanoseconds timeout) {
+    max_count = std::max<size_t>(1, max_count);
     std::vector<Fetched> taken;
     {
       std::unique_lock lock(inner_mutex_);
-      const auto something = [this] { return available_locked() || over_locked(); };
-      if (!something()) {
-        inner_consumer_waits_ = true;
-        // wait_for would overflow on the longest time-outs.
-        if (timeout > std::chrono::hours(24 * 365)) {
-          inner_arrived_.wait(lock, something);
-        } else {
-          inner_arrived_.wait_for(lock, timeout, something);
-        }
-        inner_consumer_waits_ = false;
-      }
-      if (!something()) return std::nullopt;
-      take_locked(std::max<size_t>(1, max_count), taken);
+      if (!wait_locked(lock, max_count, timeout)) return std::nullopt;
+      take_locked(max_count, taken);
     }
     launch();
     return taken;
@@ -69,23 +61,20 @@ class Stream : public std::enable_shared_from_this<Stream> {
     std::unique_lock lock(inner_mutex_);
     if (inner_launching_) return;
     inner_launching_ = true;
-    while (!inner_cancelled_ && inner_next_ < inner_items_.size() && has_room_locked()) {
-      const uint64_t index = inner_next_++;
-      const uint64_t share = window_share(inner_items_[index]);
-      inner_held_bytes_ += share;
-      ++inner_held_requests_;
+    std::vector<std::pair<uint64_t, Future<FetchedObject>>> started;
+    while (reserve_locked(started)) {
       lock.unlock();
-      Future<FetchedObject> future = start(inner_items_[index]);
+      for (auto& [index, future] : started) future = start(inner_items_[index]);
       lock.lock();
-      inner_running_.emplace(index, future);
+      for (auto& [index, future] : started) inner_running_.emplace(index, future);
+      const bool cancelled = inner_cancelled_;
       lock.unlock();
-      future.on_ready([self = shared_from_this(), index, future]() mutable { self->arrived(index, future.wait()); });
-      lock.lock();
-      if (inner_cancelled_) {
-        lock.unlock();
-        future.cancel();
-        lock.lock();
+      for (auto& [index, future] : started) {
+        future.on_ready(
+            [self = shared_from_this(), at = index, future]() mutable { self->arrived(at, future.wait()); });
+        if (cancelled) future.cancel();
       }
+      lock.lock();
     }
     inner_launching_ = false;
     if (inner_running_.empty()) inner_arrived_.notify_all();
@@ -112,9 +101,10 @@ class Stream : public std::enable_shared_from_this<Stream> {
         inner_held_bytes_ = inner_held_bytes_ - share + held;
         inner_done_.emplace(index, Fetched{index, std::move(result)});
         if (!inner_options_.in_order) inner_completed_.push_back(index);
+        while (inner_options_.in_order && inner_done_.contains(inner_taken_ + inner_in_a_row_)) ++inner_in_a_row_;
       }
-      const bool wakes = inner_consumer_waits_ && (available_locked() || over_locked());
-      if (wakes || inner_running_.empty()) inner_arrived_.notify_all();
+      const bool wakes = inner_wake_at_ > 0 && (available_locked() >= inner_wake_at_ || over_locked());
+      if (wakes || (inner_running_.empty() && !inner_launching_)) inner_arrived_.notify_all();
       more = !inner_cancelled_ && inner_next_ < inner_items_.size() && has_room_locked();
     }
     if (more) launch();
@@ -125,16 +115,51 @@ class Stream : public std::enable_shared_from_this<Stream> {
     return inner_held_requests_ < inner_options_.window_requests &&
            inner_held_bytes_ + window_share(inner_items_[inner_next_]) <= inner_options_.window_bytes;
   }
+  // Takes places for the next items into `started`; false: there is nothing to start.
+  bool reserve_locked(std::vector<std::pair<uint64_t, Future<FetchedObject>>>& started) {
+    started.clear();
+    while (!inner_cancelled_ && inner_next_ < inner_items_.size() && has_room_locked()) {
+      inner_held_bytes_ += window_share(inner_items_[inner_next_]);
+      ++inner_held_requests_;
+      started.emplace_back(inner_next_++, Future<FetchedObject>());
+    }
+    return !started.empty();
+  }
+
   bool over_locked() const { return inner_cancelled_ || inner_taken_ == inner_items_.size(); }
-  bool available_locked() const {
-    if (inner_cancelled_) return false;
-    return inner_options_.in_order ? inner_done_.contains(inner_taken_) : !inner_completed_.empty();
+  size_t available_locked() const {
+    if (inner_cancelled_) return 0;
+    return inner_options_.in_order ? inner_in_a_row_ : inner_completed_.size();
+  }
+
+  // False: nothing came in time.
+  bool wait_locked(std::unique_lock<std::mutex>& lock, size_t max_count, std::chrono::nanoseconds timeout) {
+    if (available_locked() > 0 || over_locked()) return true;
+    // Waking for each object costs more than fetching it: where objects come quickly, wait for some at once.
+    const size_t some = std::min<size_t>(
+        {max_count, std::max(1u, inner_options_.window_requests / 8), inner_items_.size() - inner_taken_});
+    const auto linger = std::min<std::chrono::nanoseconds>(timeout, kLinger);
+    if (some > 1 && wait_for_locked(lock, some, linger)) return true;
+    if (available_locked() > 0) return true;
+    return wait_for_locked(lock, 1, timeout - (some > 1 ? linger : std::chrono::nanoseconds(0)));
+  }
+
+  bool wait_for_locked(std::unique_lock<std::mutex>& lock, size_t count, std::chrono::nanoseconds timeout) {
+    inner_wake_at_ = count;
+    const auto there = [&] { return available_locked() >= count || over_locked(); };
+    // wait_for would overflow on the longest time-outs.
+    const bool found = timeout > std::chrono::hours(24 * 365) ? (inner_arrived_.wait(lock, there), true)
+                                                              : inner_arrived_.wait_for(lock, timeout, there);
+    inner_wake_at_ = 0;
+    return found;
   }
 
   void take_locked(size_t max_count, std::vector<Fetched>& taken) {
-    while (taken.size() < max_count && available_locked()) {
+    while (taken.size() < max_count && available_locked() > 0) {
       uint64_t index = inner_taken_;
-      if (!inner_options_.in_order) {
+      if (inner_options_.in_order) {
+        --inner_in_a_row_;
+      } else {
         index = inner_completed_.front();
         inner_completed_.pop_front();
       }
@@ -160,7 +185,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
   uint64_t inner_held_bytes_ = 0;           // running, or waiting to be taken
   uint32_t inner_held_requests_ = 0;
   bool inner_launching_ = false;
-  bool inner_consumer_waits_ = false;
+  size_t inner_in_a_row_ = 0;  // in order: how many are there from inner_taken_ on
+  size_t inner_wake_at_ = 0;   // the consumer waits for so many; 0: it does not wait
   bool inner_cancelled_ = false;
 };
 

@@ -22,9 +22,14 @@ void walk(std::string_view choices, std::string_view body) {
   std::string_view name;
   for (const char choice : choices) {
     switch (choice & 3) {
-      case 0: xml.text(); break;
-      case 1: xml.skip(); break;
-      default: xml.next_child(name);
+      case 0:
+        xml.text();
+        break;
+      case 1:
+        xml.skip();
+        break;
+      default:
+        xml.next_child(name);
     }
   }
   if (xml.finish() == xml.failed()) std::abort();

@@ -14,6 +14,7 @@
 
 #include "engine/memory/size_class.h"
 #include "engine/stats/stats.h"
+#include "sanitized.h"
 
 using namespace s3dlio;
 
@@ -216,7 +217,7 @@ TEST_CASE("many threads never share a block") {
   CHECK(clashes == 0);
 }
 
-TEST_CASE("a forked child has an empty pool and leaves its parent's blocks alone") {
+TEST_CASE("a forked child has an empty pool and leaves its parent's blocks alone" * doctest::skip(kSanitized)) {
   const CleanPool clean;
   Buffer held = take(100 << 10);
   std::memset(held.data(), 5, held.size());

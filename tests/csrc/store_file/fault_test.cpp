@@ -9,6 +9,7 @@
 
 #include "engine/store/file/worker_pool.h"
 #include "helpers.h"
+#include "sanitized.h"
 
 using namespace s3dlio;
 using namespace s3dlio::file;
@@ -217,7 +218,7 @@ TEST_CASE("F2: an unknown alignment is taken as 4096") {
   CHECK(same(must(store->get("k", {})).data.span(), data));
 }
 
-TEST_CASE("F3: io_uring refused: threads, counted, same bytes") {
+TEST_CASE("F3: io_uring refused: threads, counted, same bytes" * doctest::skip(kSanitized)) {
   // The probe is done once in a process: in a child nobody has probed yet.
   const TestFolder folder;
   for (const int refusal : {EPERM, ENOSYS, EMFILE}) {

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "helpers.h"
+#include "sanitized.h"
 
 using namespace s3dlio;
 using namespace s3dlio::file;
@@ -540,7 +541,7 @@ TEST_CASE("a cancelled read answers, and writes nothing afterwards") {
   }
 }
 
-TEST_CASE("G30: a forked child reads and writes while its parent does") {
+TEST_CASE("G30: a forked child reads and writes while its parent does" * doctest::skip(kSanitized)) {
   for (const Flavour& flavour : kFlavours) {
     CAPTURE(flavour.name);
     const TestFolder folder;

@@ -329,6 +329,10 @@ TEST_CASE("many deletions: every key is accounted for, in the caller's order") {
   CHECK(outcomes.value()[3].error->code == ErrorCode::kProtocol);
   CHECK_FALSE(outcomes.value()[4].error);
   CHECK(dialect->read_delete_many(keys, error_xml("InternalError")).error().code == ErrorCode::kServer);
+  const auto odd = dialect->read_delete_many(
+      {"x"}, "<DeleteResult><Error><Key>x</Key><Code>Odd</Code><Message>m</Message></Error></DeleteResult>");
+  CHECK(odd.value().at(0).error->code == ErrorCode::kServer);
+  CHECK(says(odd.value().at(0).error->message, "Odd: m"));
   CHECK(dialect->read_delete_many(keys, "").error().code == ErrorCode::kProtocol);
 }
 

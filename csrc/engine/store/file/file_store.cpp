@@ -134,6 +134,7 @@ class FileStore : public ObjectStore {
         ReadJob::Wanted wanted;
         for (size_t i = 0; i < ranges.size(); ++i) {
           const RangeInto& range = ranges[i];
+          if (range.out.empty()) continue;  // asks for nothing, wherever it stands
           if (range.offset > 0 && range.offset >= info.size) return past_end(range.offset, info.size);
           (*read)[i] = std::min<uint64_t>(range.out.size(), info.size - range.offset);
           if ((*read)[i] > 0) {

@@ -97,6 +97,9 @@ constexpr std::array kRules{
     Rule{"IllegalLocationConstraintException", kInvalidArgument, Verdict::kFinal, kRemedyRegion},
     Rule{"InvalidLocationConstraint", kInvalidArgument, Verdict::kFinal, kRemedyRegion},
     Rule{"AuthorizationHeaderMalformed", kCredentials, Verdict::kFinal, kRemedyRegion},
+    Rule{"InvalidRequest", kInvalidArgument, Verdict::kFinal, ""},
+    Rule{"InvalidArgument", kInvalidArgument, Verdict::kFinal, ""},
+    Rule{"MalformedXML", kInvalidArgument, Verdict::kFinal, ""},
     Rule{"QuotaExceeded", kNoSpace, Verdict::kFinal, "the store's quota is used up"},
     Rule{"XMinioStorageFull", kNoSpace, Verdict::kFinal, "the server's disks are full"},
 };
@@ -141,6 +144,7 @@ Rule rule_of_status(int status) {
   }
   if (status >= 500) return {"", kServer, Verdict::kRetry, ""};
   if (status >= 400) return {"", kInvalidArgument, Verdict::kFinal, ""};
+  if (status == 200) return {"", kServer, Verdict::kFinal, ""};  // an error reported inside a success
   return {"", kProtocol, Verdict::kFinal, "an answer of this kind was not expected here"};
 }
 
@@ -266,15 +270,17 @@ ServiceError S3Dialect::read_error(const http::ResponseHead& head, std::string_v
   return out;
 }
 
-ServiceError S3Dialect::judge_body(std::string_view body) const {
-  if (const auto document = read_error_document(body)) {
-    ServiceError out = judge(200, *document, nullptr);
-    if (rule_for(200, document->code).code.empty()) {  // an unknown code: the service failed while it answered
-      out.error.code = kServer;
-      out.verdict = Verdict::kRetry;
-    }
-    return out;
+ServiceError S3Dialect::judge_reported(const ErrorDocument& document) const {
+  ServiceError out = judge(200, document, nullptr);
+  if (rule_for(200, document.code).code.empty()) {  // an unknown code: the service failed while it answered
+    out.error.code = kServer;
+    out.verdict = Verdict::kRetry;
   }
+  return out;
+}
+
+ServiceError S3Dialect::judge_body(std::string_view body) const {
+  if (const auto document = read_error_document(body)) return judge_reported(*document);
   ServiceError out;
   out.verdict = Verdict::kRetry;
   out.error =
