@@ -286,6 +286,13 @@ class EngineError(StorageError):
     """A defect of ours."""
 
 
+def naming(error: StorageError, operation: str, uri: str) -> StorageError:
+    """`error`, told which call it belongs to unless it knows."""
+    if not error.operation:
+        error.operation, error.uri = operation, error.uri or uri
+    return error
+
+
 def summary_of(failures: Sequence[tuple[str, Exception]], succeeded: int) -> str:
     """The message of a SomeFailedError: how many failed, and the first few."""
     shown = "; ".join(f"{name}: {error}" for name, error in failures[:3])

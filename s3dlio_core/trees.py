@@ -216,7 +216,7 @@ def _uploading(file: LocalFile, target: Store, key: str) -> Callable[[Callable[[
     def start(on_bytes: Callable[[int], None]) -> Steps[int]:
         # Links have been followed on purpose; the engine would not follow them out of the folder.
         source, name = store_at(f"file://{os.path.realpath(file.path)}")
-        return transfer(source, name, target, key, options=put_options(), on_bytes=on_bytes)
+        return transfer(source, name, target, key, options=put_options("upload", key), on_bytes=on_bytes)
 
     return start
 
@@ -281,6 +281,6 @@ def _download_jobs(
 def _downloading(store: Store, key: str, target: Store, name: str) -> Callable[[Callable[[int], None]], Steps[int]]:
     def start(on_bytes: Callable[[int], None]) -> Steps[int]:
         safe = safe_relative_path(name)
-        return (yield from transfer(store, key, target, safe, options=put_options(), on_bytes=on_bytes))
+        return (yield from transfer(store, key, target, safe, options=put_options("download", safe), on_bytes=on_bytes))
 
     return start

@@ -205,7 +205,7 @@ async def put_many_async(
 def _put_one(item: tuple[str, Any]) -> Steps[PutResult]:
     uri, data = item
     store, key = store_at(uri)
-    result: PutResult = yield store._native().put(key, data, put_options())
+    result: PutResult = yield store._native().put(key, data, put_options("put_many", uri))
     return result
 
 
@@ -308,7 +308,7 @@ def _copy(source_uri: str, uri: str) -> Steps[None]:
     if parse_uri(source_uri).scheme == parse_uri(uri).scheme == "s3" or source is target:
         yield target._copy(source_key, key, source, None, None, None, None, None, False, None)
     else:
-        yield from transfer(source, source_key, target, key, options=put_options(), on_bytes=lambda _: None)
+        yield from transfer(source, source_key, target, key, options=put_options("copy", uri), on_bytes=lambda _: None)
 
 
 def _checked(max_in_flight: int) -> int:

@@ -91,7 +91,9 @@ void raise_error(ErrorCode code, std::string message) { raise_error(make_error(c
 
 void name_call(nb::python_error& error, const char* operation, const std::string& uri) {
   const nb::handle value = error.value();
-  if (!nb::hasattr(value, "operation") || nb::cast<bool>(nb::bool_(value.attr("operation")))) return;
+  if (!nb::hasattr(value, "operation")) return;
+  const nb::object known = value.attr("operation");
+  if (PyObject_IsTrue(known.ptr()) != 0) return;
   value.attr("operation") = operation;
   value.attr("uri") = text_of(uri);
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from s3dlio_core import _ext
-from s3dlio_core.errors import ClosedError, InvalidArgumentError
+from s3dlio_core.errors import ClosedError, InvalidArgumentError, StorageError, naming
 from s3dlio_core.store._open import Opener
 from s3dlio_core.tuning import Tuning
 from s3dlio_core.uri import Uri
@@ -21,8 +21,12 @@ class StoreBase:
         self._tuning = tuning
         self._given_options = options
         self._closed = False
-        self._opener = Opener(location, tuning, options)
-        self._open()
+        try:
+            self._opener = Opener(location, tuning, options)
+            self._open()
+        except StorageError as error:
+            naming(error, "open", self.uri)
+            raise
 
     def _open(self) -> _ext.NativeStore:
         self._generation = _ext.fork_generation()
@@ -74,7 +78,7 @@ class StoreBase:
 
     def uri_of(self, key: str) -> str:
         """The whole URI of the object under `key`."""
-        return self.uri + key
+        return f"{self.uri}{key}"
 
     def close(self) -> None:
         """Let go of the engine's store: connections close when the calls under way have ended. Harmless when closed."""

@@ -235,11 +235,11 @@ class GetVerbs(StoreBase):
         Raises:
             StorageError: The first failure; the others are taken back.
         """
-        return run_many(self._get_each(keys), self._limit(max_in_flight))
+        return run_many(self._get_each(keys), self._limit("get_many", max_in_flight))
 
     async def get_many_async(self, keys: Iterable[str], *, max_in_flight: int | None = None) -> list[Buffer]:
         """As get_many()."""
-        return await run_many_async(self._get_each(keys), self._limit(max_in_flight))
+        return await run_many_async(self._get_each(keys), self._limit("get_many", max_in_flight))
 
     def _get_each(self, keys: Iterable[str]) -> Iterable[Steps[Buffer]]:
         native = self._native()
@@ -250,11 +250,12 @@ class GetVerbs(StoreBase):
 
         return map(one, keys)
 
-    def _limit(self, max_in_flight: int | None) -> int:
+    def _limit(self, operation: str, max_in_flight: int | None) -> int:
         if max_in_flight is None:
             return self.tuning.max_connections
         if max_in_flight < 1:
-            raise InvalidArgumentError(f"max_in_flight is {max_in_flight}; expected at least 1", uri=self.uri)
+            message = f"max_in_flight is {max_in_flight}; expected at least 1"
+            raise InvalidArgumentError(message, operation=operation, uri=self.uri)
         return max_in_flight
 
     def _check_range(self, key: str, start: int, end: int | None) -> None:

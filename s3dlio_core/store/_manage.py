@@ -215,6 +215,7 @@ class ManageVerbs(ListVerbs):
             message = f"a copy inside the service needs both objects in one; found {places}; get and put instead"
             raise UnsupportedOperationError(message, operation="copy", uri=self.uri_of(key))
         options = put_options(
+            "copy", self.uri_of(key),
             content_type=content_type, metadata=metadata, storage_class=storage_class, if_none_match=if_none_match,
             if_match=if_match,
         )  # fmt: skip

@@ -15,6 +15,8 @@ __all__ = ["PutVerbs", "put_options"]
 
 
 def put_options(
+    operation: str,
+    uri: str,
     *,
     content_type: str | None = None,
     metadata: Mapping[str, str] | None = None,
@@ -27,12 +29,14 @@ def put_options(
     part_size: int | None = None,
     expected_size: int | None = None,
 ) -> PutOptions:
-    """The engine's form of what put(), open_writer() and copy() are told."""
+    """The engine's form of what put(), open_writer() and copy() are told; `operation` and `uri` are for messages."""
     if if_none_match and if_match:
-        raise InvalidArgumentError("if_none_match (create only) and if_match (replace only) exclude each other")
+        message = "if_none_match (create only) and if_match (replace only) exclude each other"
+        raise InvalidArgumentError(message, operation=operation, uri=uri)
     for name, value in (("part_size", part_size), ("expected_size", expected_size)):
         if value is not None and value < (name == "part_size"):
-            raise InvalidArgumentError(f"{name} is {value}; expected a positive number of bytes")
+            message = f"{name} is {value}; expected a positive number of bytes"
+            raise InvalidArgumentError(message, operation=operation, uri=uri)
     options = PutOptions()
     options.if_none_match = if_none_match
     options.if_match = if_match or ""
@@ -83,6 +87,7 @@ class PutVerbs(GetVerbs):
             IntegrityError: What the service stored is not what was sent.
         """
         options = put_options(
+            "put", self.uri_of(key),
             content_type=content_type, metadata=metadata, storage_class=storage_class,
             content_encoding=content_encoding, cache_control=cache_control, content_disposition=content_disposition,
             if_none_match=if_none_match, if_match=if_match, part_size=part_size,
@@ -106,6 +111,7 @@ class PutVerbs(GetVerbs):
     ) -> PutResult:
         """As put(). `data` may change again once CancelledError surfaces."""
         options = put_options(
+            "put", self.uri_of(key),
             content_type=content_type, metadata=metadata, storage_class=storage_class,
             content_encoding=content_encoding, cache_control=cache_control, content_disposition=content_disposition,
             if_none_match=if_none_match, if_match=if_match, part_size=part_size,
@@ -123,16 +129,16 @@ class PutVerbs(GetVerbs):
         Raises:
             StorageError: The first failure; the others under way are taken back, the finished ones stay.
         """
-        return run_many(self._put_each(items), self._limit(max_in_flight))
+        return run_many(self._put_each(items), self._limit("put_many", max_in_flight))
 
     async def put_many_async(
         self, items: Iterable[tuple[str, Any]], *, max_in_flight: int | None = None
     ) -> list[PutResult]:
         """As put_many()."""
-        return await run_many_async(self._put_each(items), self._limit(max_in_flight))
+        return await run_many_async(self._put_each(items), self._limit("put_many", max_in_flight))
 
     def _put_each(self, items: Iterable[tuple[str, Any]]) -> Iterable[Steps[PutResult]]:
-        native, options = self._native(), put_options()
+        native, options = self._native(), put_options("put_many", self.uri)
 
         def one(item: tuple[str, Any]) -> Steps[PutResult]:
             key, data = item
@@ -164,6 +170,7 @@ class PutVerbs(GetVerbs):
             A raw binary file to write to; a context manager that aborts when its block raises.
         """
         options = put_options(
+            "open_writer", self.uri_of(key),
             content_type=content_type, metadata=metadata, storage_class=storage_class,
             content_encoding=content_encoding, cache_control=cache_control, content_disposition=content_disposition,
             if_none_match=if_none_match, if_match=if_match, part_size=part_size, expected_size=expected_size,

@@ -9,7 +9,7 @@ from typing import Any, Self
 from s3dlio_core import _ext
 from s3dlio_core._ext import PutResult
 from s3dlio_core._lifecycle import abort_at_exit
-from s3dlio_core.errors import ClosedError
+from s3dlio_core.errors import ClosedError, StorageError, naming
 
 __all__ = ["ObjectWriter"]
 
@@ -52,7 +52,7 @@ class ObjectWriter(io.RawIOBase):
             ClosedError: After close() or abort().
             StorageError: A part could not be sent; abort() is what remains.
         """
-        size = _ext.memory_size(data, "data")
+        size = self._size_of(data)
         self._open_native().write(data).wait()
         self._position += size
         return size
@@ -61,7 +61,7 @@ class ObjectWriter(io.RawIOBase):
         """As write(). After a cancelled write only abort() makes sense."""
         from s3dlio_core._async import result_of
 
-        size = _ext.memory_size(data, "data")
+        size = self._size_of(data)
         await result_of(self._open_native().write(data))
         self._position += size
         return size
@@ -125,6 +125,13 @@ class ObjectWriter(io.RawIOBase):
 
     def __repr__(self) -> str:
         return f"ObjectWriter({self.uri!r}, {'closed' if self.closed else 'open'}, {self._position} bytes)"
+
+    def _size_of(self, data: Any) -> int:
+        try:
+            return _ext.memory_size(data, "data")
+        except StorageError as error:
+            naming(error, "write", self.uri)
+            raise
 
     def _open_native(self) -> _ext.NativeWriter:
         if self._native is None:

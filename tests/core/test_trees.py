@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from servers.fault_server import FaultServer
 
 import s3dlio_core as s3dlio
 from s3dlio_core import DownloadError, InvalidArgumentError, ObjectNotFoundError, Progress, UploadError
@@ -116,3 +118,45 @@ def test_final_link_is_replaced_not_followed(tree: Path, dest: str, tmp_path: Pa
     s3dlio.download(dest + "/", back)
     assert outside.read_bytes() == b"mine"
     assert (back / "a.bin").read_bytes() == b"aa"
+
+
+@pytest.fixture
+def bucket(fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", fault_server.endpoint_url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", fault_server.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", fault_server.secret_key)
+    s3dlio.close_stores()
+    yield fault_server
+    s3dlio.close_stores()
+
+
+def test_hostile_keys_are_reported_and_the_rest_arrives(bucket: FaultServer, tmp_path: Path) -> None:
+    hostile = ["in/../../evil", "in//evil", "in/a/./evil", "in/" + "/etc/evil", "in/..", "in/x/"]
+    for key in [*hostile, "in/good", "in/sub/good"]:
+        bucket.put_object("data", key, key.encode())
+    bucket.put_object("data", "in/empty/", b"")  # what a console makes of a new folder
+    back = tmp_path / "deep/back"
+    with pytest.raises(DownloadError, match=f"{len(hostile)} of {len(hostile) + 2} failed") as caught:
+        s3dlio.download("s3://data/in/", back)
+    assert sorted(name for name, _ in caught.value.failures) == sorted(f"s3://data/{key}" for key in hostile)
+    assert contents(tmp_path) == {"deep/back/good": b"in/good", "deep/back/sub/good": b"in/sub/good"}
+
+
+def test_bucket_is_made_when_asked_for(bucket: FaultServer, tree: Path) -> None:
+    with pytest.raises(UploadError):
+        s3dlio.upload(tree / "a.bin", "s3://fresh-bucket/x/")
+    s3dlio.upload(tree / "a.bin", "s3://fresh-bucket/x/", create_bucket=True)
+    s3dlio.upload(tree / "sub/b.bin", "s3://fresh-bucket/x/", create_bucket=True)
+    assert [meta.uri for meta in s3dlio.list("s3://fresh-bucket/")] == [
+        "s3://fresh-bucket/x/a.bin",
+        "s3://fresh-bucket/x/b.bin",
+    ]
+
+
+def test_large_file_goes_in_parts_and_comes_in_pieces(bucket: FaultServer, tree: Path, tmp_path: Path) -> None:
+    s3dlio.upload(tree / "big.bin", "s3://data/big")
+    assert bucket.stored("data", "big") == BIG
+    s3dlio.download("s3://data/big", tmp_path / "back")
+    assert (tmp_path / "back/big").read_bytes() == BIG
+    s3dlio.copy("s3://data/big", f"file://{tmp_path}/copy")
+    assert (tmp_path / "copy").read_bytes() == BIG

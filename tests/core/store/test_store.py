@@ -96,6 +96,9 @@ BAD = {
     "both conditions": lambda store: store.put("a", b"", if_none_match=True, if_match='"x"'),
     "no part size": lambda store: store.put("a", b"", part_size=0),
     "negative age": lambda store: store.sweep_uploads(older_than_seconds=-1),
+    "read-only": lambda store: store.get_into("a", b"1234"),
+    "strided data": lambda store: store.put("a", torch.zeros(4, 4).t()),
+    "strided data written": lambda store: store.open_writer("w").write(torch.zeros(4, 4).t()),
     "grad": lambda store: store.get_into("a", torch.zeros(4, requires_grad=True)),
 }
 
@@ -105,6 +108,8 @@ def test_bad_calls_are_value_errors_that_say_why(store: Store, kind: str) -> Non
     with pytest.raises(InvalidArgumentError, match=r".") as caught:
         BAD[kind](store)
     assert isinstance(caught.value, ValueError)
+    assert caught.value.operation
+    assert caught.value.uri.startswith(store.uri)
     assert store.get("a") == b"0123456789"
 
 

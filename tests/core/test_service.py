@@ -1,0 +1,97 @@
+"""The thread that looks credentials up for the engine."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from servers.fault_server import FaultServer
+
+from s3dlio_core import CredentialsError, Store, Tuning, _ext, _service, open_store
+from s3dlio_core.credentials import CredentialChain
+
+
+class Provider(CredentialChain):
+    """Stands in for botocore's chain."""
+
+    def __init__(self, server: FaultServer) -> None:
+        super().__init__(None)
+        self.server = server
+        self.asked = 0
+        self.error: Exception | None = None
+        self.wait = threading.Event()
+        self.wait.set()
+
+    def resolve(self) -> _ext.Credentials:
+        self.asked += 1
+        assert self.wait.wait(20)
+        if self.error is not None:
+            raise self.error
+        return _ext.Credentials(self.server.access_key, self.server.secret_key)
+
+
+@pytest.fixture
+def provider(fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> Provider:
+    fault_server.put_object("data", "a", b"data")
+    provider = Provider(fault_server)
+    monkeypatch.setattr("s3dlio_core.store._open.CredentialChain", lambda profile: provider)
+    return provider
+
+
+@pytest.fixture
+def store(provider: Provider) -> Iterator[Store]:
+    with open_store("s3://data/", endpoint_url=provider.server.endpoint_url, tuning=Tuning(max_attempts=2)) as opened:
+        yield opened
+
+
+def test_asked_once_at_the_first_request(provider: Provider, store: Store) -> None:
+    assert provider.asked == 0
+    assert [bytes(data) for data in store.get_many(["a"] * 20)] == [b"data"] * 20
+    assert provider.asked == 1
+
+
+@pytest.mark.parametrize("error", [CredentialsError("none were found"), RuntimeError("of the provider's")])
+def test_failure_reaches_the_caller(provider: Provider, store: Store, error: Exception) -> None:
+    provider.error = error
+    with pytest.raises(CredentialsError, match=str(error)):
+        store.get("a")
+    assert provider.server.requests == []
+    provider.error = None
+    assert store.get("a") == b"data"
+
+
+def test_log_lines_do_not_wait_for_a_slow_look_up(
+    provider: Provider, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider.wait.clear()
+    reading = threading.Thread(target=store.get, args=("a",))
+    reading.start()
+    while provider.asked == 0:
+        time.sleep(0.01)
+    _ext.log(logging.WARNING, "meanwhile")
+    for _ in range(200):
+        if "meanwhile" in caplog.text:
+            break
+        time.sleep(0.01)
+    provider.wait.set()
+    reading.join(20)
+    assert "meanwhile" in caplog.text
+    assert not reading.is_alive()
+
+
+def test_providers_go_with_their_stores(provider: Provider, store: Store) -> None:
+    before = len(_service._providers)
+    other = open_store("s3://data/", endpoint_url="http://127.0.0.1:1", profile="p")
+    assert len(_service._providers) == before + 1
+    other.close()
+    del other
+    gc.collect()
+    assert len(_service._providers) <= before + 1  # `provider` itself is held by this test
+
+
+def test_answer_to_nobody_is_ignored() -> None:
+    _ext.answer_lookup(1 << 40, None, "too late")
