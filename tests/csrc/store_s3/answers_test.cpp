@@ -214,6 +214,12 @@ TEST_CASE("only a checksum of the whole object is one to verify against") {
   CHECK(dialect->read_checksum(answer(206, {crc, {"Content-Range", "bytes 10-19/20"}})).kind == ChecksumKind::kNone);
   CHECK(dialect->read_checksum(answer(206, {crc, {"Content-Range", "bytes 0-9/*"}})).kind == ChecksumKind::kNone);
   CHECK(dialect->read_checksum(answer(206, {crc})).kind == ChecksumKind::kNone);
+  // An object stored in parts, by a service that does not say what kind of checksum it keeps.
+  CHECK(dialect->read_checksum(answer(200, {crc, {"ETag", "\"0f03-12\""}})).kind == ChecksumKind::kNone);
+  CHECK(dialect->read_checksum(answer(200, {crc, {"ETag", "0f03-12"}})).kind == ChecksumKind::kNone);
+  CHECK(dialect->read_checksum(answer(200, {crc, {"ETag", "\"0f03-x\""}})).kind == ChecksumKind::kCrc64Nvme);
+  CHECK(dialect->read_checksum(answer(200, {crc, {"ETag", "\"0f03-12\""}, {"x-amz-checksum-type", "FULL_OBJECT"}}))
+            .kind == ChecksumKind::kCrc64Nvme);
 }
 
 TEST_CASE("pages of a listing follow each other") {

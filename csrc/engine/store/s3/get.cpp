@@ -30,6 +30,14 @@ uint64_t object_size(const http::ResponseHead& head) {
   return parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size() ? size : 0;
 }
 
+// Such an object's ETag ends in "-<count of parts>".
+bool was_stored_in_parts(std::string_view etag) {
+  if (etag.ends_with('"')) etag.remove_suffix(1);
+  const size_t dash = etag.rfind('-');
+  return dash != std::string_view::npos && dash + 1 < etag.size() &&
+         etag.find_first_not_of("0123456789", dash + 1) == std::string_view::npos;
+}
+
 }  // namespace
 
 http::Request S3Dialect::get(const GetTarget& target) const {
@@ -78,7 +86,10 @@ ObjectMeta S3Dialect::read_meta(std::string_view key, const http::ResponseHead& 
 }
 
 Checksum S3Dialect::read_checksum(const http::ResponseHead& head) const {
-  if (header_of(head, "x-amz-checksum-type") == "COMPOSITE") return {};
+  const std::string_view type = header_of(head, "x-amz-checksum-type");
+  if (type == "COMPOSITE") return {};
+  // Services that do not know the types keep a checksum of checksums for an object that was stored in parts.
+  if (type.empty() && was_stored_in_parts(header_of(head, "ETag"))) return {};
   // A range that happens to be one stored part is answered with that part's checksum: not the object's.
   if (head.status == 206) {
     const auto range = http::parse_content_range(header_of(head, "Content-Range"));
