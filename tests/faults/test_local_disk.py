@@ -201,3 +201,13 @@ def test_temporaries_are_not_listed_and_swept_by_age(store: Store, tmp_path: Pat
     assert files_below(tmp_path / "root") != ["w"]
     writer.close()
     assert files_below(tmp_path / "root") == ["w"]
+
+
+def test_names_that_are_no_text_are_left_out(store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store.put("good", b"x")
+    store.put("folder/good", b"x")
+    Path(os.fsdecode(os.fsencode(tmp_path / "root") + b"/\xff\xfe")).write_bytes(b"x")
+    Path(os.fsdecode(os.fsencode(tmp_path / "root") + b"/bad\xff")).mkdir()
+    assert [meta.key for meta in store.list()] == ["folder/good", "good"]
+    assert list(store.list_with_delimiter().common_prefixes) == ["folder/"]
+    assert "\\xff" in caplog.text

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/stats/stats.h"
+#include "engine/transfer/delete.h"
 #include "engine/transfer/objects.h"
 #include "engine/transfer/plan.h"
 #include "engine/transfer/stored.h"
@@ -42,16 +43,39 @@ struct WholePut : std::enable_shared_from_this<WholePut> {
       const auto echoed =
           result.checksum_kind == checksum.kind ? crc_from_base64(checksum.kind, result.checksum) : std::nullopt;
       if (echoed && *echoed != checksum.value) {
-        return promise.set(named(
+        Error error =
             make_error(ErrorCode::kIntegrity, "what the service stored has " + std::string(crc_name(checksum.kind)) +
                                                   " " + result.checksum + ", what was sent has " +
-                                                  crc_to_base64(checksum.kind, checksum.value)),
-            *context, "put", key));
+                                                  crc_to_base64(checksum.kind, checksum.value));
+        return remove_if_ours(named(std::move(error), *context, "put", key), std::move(result.etag));
       }
       result.checksum_kind = checksum.kind;
       result.checksum = crc_to_base64(checksum.kind, checksum.value);
     }
     promise.set(std::move(result));
+  }
+
+  // A bad object must not be taken for a good one; but what another has written since is none of ours to remove.
+  void remove_if_ours(Error error, std::string etag) {
+    auto future = std::make_shared<Future<ObjectMeta>>(head(context, key, "", "put"));
+    future->on_ready([self = shared_from_this(), future, error = std::move(error), etag = std::move(etag)]() mutable {
+      const auto stored = future->wait();
+      if (!stored || etag.empty() || stored->etag != etag) {
+        error.message += "; it was not removed, something else may be there by now";
+        return self->promise.set(std::move(error));
+      }
+      self->remove(std::move(error));
+    });
+  }
+
+  void remove(Error error) {
+    auto future = std::make_shared<Future<std::vector<DeleteOutcome>>>(delete_many(context, {key}));
+    future->on_ready([self = shared_from_this(), future, error = std::move(error)]() mutable {
+      const auto outcome = future->wait();
+      const bool removed = outcome && !outcome->empty() && !outcome->front().error;
+      error.message += removed ? "; the bad object was removed" : "; the bad object could not be removed";
+      self->promise.set(std::move(error));
+    });
   }
 
   // The condition failed on a repeat: perhaps because of our own first attempt, whose answer was lost.

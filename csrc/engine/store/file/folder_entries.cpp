@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <memory>
 
+#include "engine/base/log.h"
+#include "engine/base/utf8.h"
 #include "engine/store/file/file_error.h"
 #include "engine/store/file/key_path.h"
 
@@ -21,6 +23,20 @@ unsigned char kind_of(int folder, const dirent& entry) {
   struct stat status;
   if (fstatat(folder, entry.d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) return DT_UNKNOWN;
   return static_cast<unsigned char>(IFTODT(status.st_mode));
+}
+
+// ASCII as it is, other bytes as \xNN.
+std::string spelt(std::string_view name) {
+  std::string text;
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= ' ' && byte < 0x7f) {
+      text += c;
+    } else {
+      text.append("\\x").append(1, "0123456789abcdef"[byte >> 4]).append(1, "0123456789abcdef"[byte & 15]);
+    }
+  }
+  return text;
 }
 
 bool by_name(const Entry& a, const Entry& b) { return a.name < b.name; }
@@ -43,6 +59,10 @@ Result<Unit> visit_folder(int fd, const std::function<bool(EntryKind, std::strin
     if (!entry) return errno ? Result<Unit>(errno_error(errno, "reading a folder")) : Result<Unit>(Unit{});
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
+    if (!is_utf8(name)) {  // no key can name it
+      log(LogLevel::kWarning, "a name that is not UTF-8 is left out of a listing: " + spelt(name));
+      continue;
+    }
     bool go_on = true;
     switch (kind_of(own, *entry)) {
       case DT_REG:

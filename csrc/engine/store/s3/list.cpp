@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "engine/base/utf8.h"
 #include "engine/store/s3/headers.h"
 #include "engine/store/s3/s3_dialect.h"
 
@@ -72,9 +73,11 @@ std::optional<Error> check_names(const ListRequest& request, const ListDocument&
   for (const auto& object : list.objects) {
     if (outside(object.key))
       return bad_listing("it holds the key " + shown(object.key) + ", outside the prefix asked for");
+    if (!is_utf8(object.key)) return bad_listing("it holds the key " + shown(object.key) + ", which is not UTF-8");
   }
   for (const auto& prefix : list.common_prefixes) {
     if (outside(prefix)) return bad_listing("it holds the prefix " + shown(prefix) + ", outside the prefix asked for");
+    if (!is_utf8(prefix)) return bad_listing("it holds the prefix " + shown(prefix) + ", which is not UTF-8");
   }
   return std::nullopt;
 }
