@@ -24,6 +24,7 @@ demo: build
 # ---- checks ----
 check: setup-test
 	@scripts/venv.sh check
+	@scripts/build.sh
 	scripts/check.sh
 
 setup-test:
