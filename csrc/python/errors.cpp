@@ -9,10 +9,10 @@ namespace {
 using namespace nb::literals;
 
 // Bytes of a server's answer may end up in a message: never let bad UTF-8 hide the error itself.
-nb::object text_of(const std::string& text) {
-  nb::object decoded = nb::steal(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace"));
-  if (!decoded.is_valid()) nb::raise_python_error();
-  return decoded;
+nb::object decoded(const std::string& text) {
+  nb::object result = nb::steal(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace"));
+  if (!result.is_valid()) nb::raise_python_error();
+  return result;
 }
 
 }  // namespace
@@ -74,11 +74,22 @@ const char* class_name_of(ErrorCode code) {
   return "EngineError";
 }
 
+std::string text_of(nb::handle object) {
+  const nb::object text = nb::steal(PyObject_Str(object.ptr()));
+  const nb::object bytes =
+      nb::steal(text.is_valid() ? PyUnicode_AsEncodedString(text.ptr(), "utf-8", "replace") : nullptr);
+  if (!bytes.is_valid()) {
+    PyErr_Clear();
+    return "?";
+  }
+  return std::string(PyBytes_AS_STRING(bytes.ptr()), static_cast<size_t>(PyBytes_GET_SIZE(bytes.ptr())));
+}
+
 nb::object exception_of(const Error& error) {
   nb::object type = nb::module_::import_("s3dlio_core.errors").attr(class_name_of(error.code));
-  return type(text_of(error.message), "operation"_a = text_of(error.operation), "uri"_a = text_of(error.uri),
+  return type(decoded(error.message), "operation"_a = decoded(error.operation), "uri"_a = decoded(error.uri),
               "attempts"_a = error.attempts, "http_status"_a = error.http_status,
-              "service_code"_a = text_of(error.service_code), "request_id"_a = text_of(error.request_id));
+              "service_code"_a = decoded(error.service_code), "request_id"_a = decoded(error.request_id));
 }
 
 void raise_error(const Error& error) {
@@ -95,7 +106,7 @@ void name_call(nb::python_error& error, const char* operation, const std::string
   const nb::object known = value.attr("operation");
   if (PyObject_IsTrue(known.ptr()) != 0) return;
   value.attr("operation") = operation;
-  value.attr("uri") = text_of(uri);
+  value.attr("uri") = decoded(uri);
 }
 
 void bind_errors(nb::module_& module) {

@@ -14,6 +14,9 @@ namespace nb = nanobind;
 
 const char* class_name_of(ErrorCode code);
 
+// str(object), whatever is in it: what UTF-8 cannot say becomes "?". Never raises.
+std::string text_of(nb::handle object);
+
 // GIL held.
 nb::object exception_of(const Error& error);
 [[noreturn]] void raise_error(const Error& error);

@@ -18,9 +18,6 @@ using namespace nb::literals;
               std::string(what) + ": expected C-contiguous CPU memory, found a " + type_name_of(object) + " " + found);
 }
 
-// The text of the Python error that was just caught.
-std::string text_of(const nb::python_error& error) { return nb::str(error.value()).c_str(); }
-
 // Row-major, ignoring dimensions of one element, as numpy and torch see it.
 bool is_contiguous(const dlpack::Tensor& tensor) {
   if (tensor.strides == nullptr) return true;
@@ -58,7 +55,7 @@ int dlpack_device_type(nb::handle object, const char* what) {
     const auto device = nb::cast<nb::tuple>(object.attr("__dlpack_device__")());
     return nb::cast<int>(nb::int_(device[0]));
   } catch (nb::python_error& error) {  // torch's meta device, for one
-    reject(what, object, "whose memory cannot be had: " + text_of(error));
+    reject(what, object, "whose memory cannot be had: " + text_of(error.value()));
   }
 }
 
@@ -128,7 +125,7 @@ bool Memory::from_buffer_protocol(nb::handle object, const char* what, Memory& m
     // numpy cannot describe foreign dtypes (bfloat16) here, but it can below; others say what is wrong.
     nb::python_error error;
     if (nb::hasattr(object, "__array_interface__") || nb::hasattr(object, "__dlpack__")) return false;
-    reject(what, object, "whose memory cannot be had: " + text_of(error));
+    reject(what, object, "whose memory cannot be had: " + text_of(error.value()));
   }
   const bool contiguous = PyBuffer_IsContiguous(view.get(), 'C') != 0;
   memory.inner_bytes_ = {static_cast<std::byte*>(view->buf), static_cast<size_t>(view->len)};
@@ -152,7 +149,7 @@ bool Memory::from_dlpack(nb::handle object, const char* what, Memory& memory) {
     capsule = ask_for_capsule(object);
   } catch (nb::python_error& error) {
     if (nb::hasattr(object, "__array_interface__")) return false;
-    reject(what, object, "that cannot be shared: " + text_of(error));
+    reject(what, object, "that cannot be shared: " + text_of(error.value()));
   }
   const bool versioned = PyCapsule_IsValid(capsule.ptr(), "dltensor_versioned") != 0;
   const dlpack::Tensor* tensor = nullptr;

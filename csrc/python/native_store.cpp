@@ -39,7 +39,10 @@ std::string NativeStore::full_key(nb::handle key) const {
   }
   Py_ssize_t size = 0;
   const char* text = PyUnicode_AsUTF8AndSize(key.ptr(), &size);
-  if (text == nullptr) throw nb::python_error();
+  if (text == nullptr) {
+    PyErr_Clear();
+    raise_error(ErrorCode::kInvalidArgument, "the key is no UTF-8: it holds a lone surrogate");
+  }
   if (size == 0) raise_error(ErrorCode::kInvalidArgument, "the key is empty");
   return inner_prefix_ + std::string(text, static_cast<size_t>(size));
 }

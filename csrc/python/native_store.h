@@ -40,7 +40,7 @@ class NativeStore {
       const std::shared_ptr<ObjectStore> engine = shared();
       return start(*engine, full_key(key));
     } catch (nb::python_error& error) {
-      name_call(error, operation, *inner_base_uri_ + nb::str(key).c_str());
+      name_call(error, operation, *inner_base_uri_ + text_of(key));
       throw;
     }
   }

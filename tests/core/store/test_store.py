@@ -92,6 +92,7 @@ BAD = {
     "no place": lambda store: store.get_many(["a"], max_in_flight=0),
     "no window": lambda store: store.prefetch(["a"], window_bytes=0),
     "backward item": lambda store: store.prefetch([FetchItem("a", start=3, end=2)]),
+    "lone surrogate": lambda store: store.put("a\ud800", b""),
     "empty key": lambda store: store.get(""),
     "both conditions": lambda store: store.put("a", b"", if_none_match=True, if_match='"x"'),
     "no part size": lambda store: store.put("a", b"", part_size=0),
