@@ -255,6 +255,8 @@ TEST_CASE("a listing that would never end, or names keys twice, is an error") {
   CHECK(dialect->read_list(request, list_xml({"b"}, "t2")).ok());
   CHECK_FALSE(dialect->read_list(request, list_xml({"b", "b"})).ok());
   CHECK_FALSE(dialect->read_list(request, "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>").ok());
+  request.continuation_token = "raw";  // a service's own, from elsewhere
+  CHECK_FALSE(dialect->read_list(request, list_xml({"b"}, "raw")).ok());
   request.prefix = "x/";
   CHECK_FALSE(dialect->read_list(request, list_xml({"y/1"})).ok());  // not what was asked for
 }

@@ -60,7 +60,7 @@ Result<std::vector<DeleteOutcome>> S3Dialect::read_delete_many(const std::vector
       ErrorDocument failure;
       failure.code = found->second->code;
       failure.message = found->second->message;
-      outcome.error = judge_reported(failure).error;
+      outcome.error = judge(200, failure, nullptr).error;
     }
     outcomes.push_back(std::move(outcome));
   }

@@ -144,7 +144,8 @@ Rule rule_of_status(int status) {
   }
   if (status >= 500) return {"", kServer, Verdict::kRetry, ""};
   if (status >= 400) return {"", kInvalidArgument, Verdict::kFinal, ""};
-  if (status == 200) return {"", kServer, Verdict::kFinal, ""};  // an error reported inside a success
+  if (status == 200)
+    return {"", kServer, Verdict::kRetry, ""};  // an error inside a success: the service failed half-way
   return {"", kProtocol, Verdict::kFinal, "an answer of this kind was not expected here"};
 }
 
@@ -270,17 +271,8 @@ ServiceError S3Dialect::read_error(const http::ResponseHead& head, std::string_v
   return out;
 }
 
-ServiceError S3Dialect::judge_reported(const ErrorDocument& document) const {
-  ServiceError out = judge(200, document, nullptr);
-  if (rule_for(200, document.code).code.empty()) {  // an unknown code: the service failed while it answered
-    out.error.code = kServer;
-    out.verdict = Verdict::kRetry;
-  }
-  return out;
-}
-
 ServiceError S3Dialect::judge_body(std::string_view body) const {
-  if (const auto document = read_error_document(body)) return judge_reported(*document);
+  if (const auto document = read_error_document(body)) return judge(200, *document, nullptr);
   ServiceError out;
   out.verdict = Verdict::kRetry;
   out.error =

@@ -91,8 +91,7 @@ class S3Dialect final : public transfer::Dialect {
   std::string payload_hash(const http::Request& request, bool tls) const;
   void keep_secrets_out_of_logs(const Credentials& credentials) const;
   ServiceError judge(int status, const ErrorDocument& document, const http::ResponseHead* head) const;
-  ServiceError judge_reported(const ErrorDocument& document) const;  // inside an answer with status 200
-  ServiceError judge_body(std::string_view body) const;              // of an answer with status 200
+  ServiceError judge_body(std::string_view body) const;  // of an answer with status 200
   ServiceError judge_redirect(int status, const ErrorDocument& document, const http::ResponseHead& head);
 
   const S3Options inner_options_;
