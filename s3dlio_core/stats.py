@@ -11,8 +11,8 @@ __all__ = ["reset_stats", "set_pool_cap_bytes", "stats", "trim_pool"]
 def stats() -> dict[str, int]:
     """What the engine of this process has done since it started or since reset_stats().
 
-    `requests`, `retries`, `bytes_received`, `bytes_copied`, ... (docs/tuning.md lists them), and the state of the
-    memory
+    `requests`, `retries`, `bytes_received`, `bytes_copied`, ... (csrc/engine/stats/stats.h explains each), and the
+    state of the memory
     pool: `pool_in_use_bytes`, `pool_idle_bytes`, `pool_cap_bytes`.
     """
     return _ext.stats()
