@@ -12,8 +12,7 @@ def stats() -> dict[str, int]:
     """What the engine of this process has done since it started or since reset_stats().
 
     `requests`, `retries`, `bytes_received`, `bytes_copied`, ... (csrc/engine/stats/stats.h explains each), and the
-    state of the memory
-    pool: `pool_in_use_bytes`, `pool_idle_bytes`, `pool_cap_bytes`.
+    state of the memory pool: `pool_in_use_bytes`, `pool_idle_bytes`, `pool_cap_bytes`.
     """
     return _ext.stats()
 
