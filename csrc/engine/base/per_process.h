@@ -27,6 +27,12 @@ class PerProcess {
     return current->value;
   }
 
+  // For one that lives in an object: when that object goes and no other thread uses this any more.
+  void destroy() {
+    Node* current = inner_current_.exchange(nullptr, std::memory_order_acq_rel);
+    if (current && current->generation == fork_generation()) delete current;
+  }
+
  private:
   struct Node {
     uint64_t generation;

@@ -84,7 +84,7 @@ TEST_CASE("F1: interrupted and short reads and writes are continued") {
           return ::pread(fd, into, size, offset);
       }
     };
-    const TestStore store(folder.path, flavour);
+    const TestStore store(folder.path, flavour, {.sync_writes = false});
     for (int round = 0; round < 3; ++round) {
       must(store->put("k", data, {}));
       CHECK(same(must(store->get("k", {})).data.span(), data));
@@ -112,7 +112,7 @@ TEST_CASE("F1: short and interrupted completions of io_uring are continued") {
         return result;
     }
   };
-  const TestStore store(folder.path, kDirectRing);
+  const TestStore store(folder.path, kDirectRing, {.sync_writes = false});
   for (int round = 0; round < 3; ++round) {
     must(store->put("k", data, {}));
     CHECK(same(must(store->get("k", {})).data.span(), data));
@@ -192,7 +192,7 @@ TEST_CASE("F2: O_DIRECT refused at the first read or write: buffered, counted, s
   replaced->ring_result = [](bool, int32_t result) { return refusals-- > 0 ? -EINVAL : result; };
   for (const Flavour& flavour : {kDirectThreads, kDirectRing}) {
     CAPTURE(flavour.name);
-    const TestStore store(folder.path, flavour);
+    const TestStore store(folder.path, flavour, {.sync_writes = false});
     counters_reset();
     must(store->put("k", data, {}));
     CHECK(counters().direct_fallbacks >= 1);
@@ -255,7 +255,7 @@ TEST_CASE("F3: the switch keeps io_uring away") {
 }
 
 TEST_CASE("F4, F5: a full disk or a failing device at any step: the error, no temporary left, the old object intact") {
-  const auto data = random_bytes(5 * kMiB + 9);
+  const auto large = random_bytes(5 * kMiB + 9);
   struct Step {
     std::string name;
     void (*replace)(Syscalls&);
@@ -307,6 +307,7 @@ TEST_CASE("F4, F5: a full disk or a failing device at any step: the error, no te
       for (const auto& [number, code] :
            {std::pair{ENOSPC, ErrorCode::kNoSpace}, {EDQUOT, ErrorCode::kNoSpace}, {EIO, ErrorCode::kIo}}) {
         CAPTURE(flavour.name);
+        const auto data = std::span(large).first(number == EIO ? 5 * kMiB + 9 : kMiB + 9);
         CAPTURE(step.name);
         CAPTURE(number);
         const TestFolder folder;
@@ -400,7 +401,7 @@ TEST_CASE("F5: a device that fails while reading is an error, at whichever block
     for (const int at : {0, 3}) {
       CAPTURE(flavour.name);
       const TestFolder folder;
-      const TestStore store(folder.path, flavour);
+      const TestStore store(folder.path, flavour, {.sync_writes = false});
       const auto data = random_bytes(20 * kMiB);
       must(store->put("k", data, {}));
       const ReplacedSyscalls replaced;
@@ -454,7 +455,7 @@ TEST_CASE("F6: a file that is cut off, grown or written into while read is an er
         CAPTURE(flavour.name);
         CAPTURE(change.name);
         const TestFolder folder;
-        const TestStore store(folder.path, flavour);
+        const TestStore store(folder.path, flavour, {.sync_writes = false});
         const std::string etag = must(store->put("k", data, {})).etag;
         victim = folder.path + "/k";
         change_now = change.make;
@@ -495,7 +496,7 @@ TEST_CASE("F6: a file that is cut off, grown or written into while read is an er
 TEST_CASE("F6: a source that changes while being copied is an error") {
   for (const bool kernel_copies : {true, false}) {
     const TestFolder folder;
-    const TestStore store(folder.path, kThreads);
+    const TestStore store(folder.path, kThreads, {.sync_writes = false});
     must(store->put("k", random_bytes(9 * kMiB), {}));
     victim = folder.path + "/k";
     const ReplacedSyscalls replaced;

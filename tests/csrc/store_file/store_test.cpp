@@ -34,7 +34,7 @@ TEST_CASE("what was put is got, whatever the size, the memory's alignment, the e
   for (const Flavour& flavour : kFlavours) {
     CAPTURE(flavour.name);
     const TestFolder folder;
-    const TestStore store(folder.path, flavour);
+    const TestStore store(folder.path, flavour, {.sync_writes = false});
     for (const size_t size : kSizes) {
       CAPTURE(size);
       for (const size_t shift : {0, 1, 512}) {
@@ -63,7 +63,7 @@ TEST_CASE("ranges are cut at the object's end and start inside it") {
   for (const Flavour& flavour : kFlavours) {
     CAPTURE(flavour.name);
     const TestFolder folder;
-    const TestStore store(folder.path, flavour);
+    const TestStore store(folder.path, flavour, {.sync_writes = false});
     must(store->put("k", data, {}));
     const uint64_t size = data.size();
     const std::pair<uint64_t, uint64_t> cases[] = {{0, 1},
@@ -106,7 +106,7 @@ TEST_CASE("scattered ranges land in their places, in any order, overlapping, cut
   for (const Flavour& flavour : kFlavours) {
     CAPTURE(flavour.name);
     const TestFolder folder;
-    const TestStore store(folder.path, flavour);
+    const TestStore store(folder.path, flavour, {.sync_writes = false});
     must(store->put("k", data, {}));
     std::mt19937 random(9);
     for (int round = 0; round < 20; ++round) {
@@ -137,7 +137,7 @@ TEST_CASE("the writer gives the same object however the pieces fall") {
   for (const Flavour& flavour : kFlavours) {
     CAPTURE(flavour.name);
     const TestFolder folder;
-    const TestStore store(folder.path, flavour);
+    const TestStore store(folder.path, flavour, {.sync_writes = false});
     std::mt19937 random(17);
     for (const bool pipelined : {false, true}) {
       auto writer = must(store->open_writer("w/x", {}));
@@ -518,10 +518,10 @@ TEST_CASE("a cancelled read answers, and writes nothing afterwards") {
   for (const Flavour& flavour : kFlavours) {
     CAPTURE(flavour.name);
     const TestFolder folder;
-    const TestStore store(folder.path, flavour);
-    const auto data = random_bytes(64 * kMiB);
+    const TestStore store(folder.path, flavour, {.sync_writes = false});
+    const auto data = random_bytes(24 * kMiB);
     must(store->put("k", data, {}));
-    for (int round = 0; round < 10; ++round) {
+    for (int round = 0; round < 6; ++round) {
       std::vector<std::byte> out(data.size());
       Future<ReadResult> read = store->get_into("k", 0, out, {});
       usleep(static_cast<unsigned>(round) * 500);

@@ -16,6 +16,11 @@ namespace s3dlio::file {
 
 class ListPages {
  public:
+  ListPages() = default;
+  ~ListPages() { inner_shelf_.destroy(); }
+  ListPages(const ListPages&) = delete;
+  ListPages& operator=(const ListPages&) = delete;
+
   // On a worker thread. kInvalidArgument: max_keys 0, or a token that is none of ours.
   Result<ListPage> page(const Context& context, const ListRequest& request);
 

@@ -88,13 +88,13 @@ class RingIo : public FileIo {
   }
 
   void complete(Slot& slot, int32_t raw_result) {
-    const int32_t result = syscalls().ring_result(slot.request.is_write, raw_result);
     IoRequest request;
     int64_t answer = 0;
     bool to_threads = false;
     unsigned pushed = 0;
     {
       std::lock_guard lock(inner_mutex_);
+      const int32_t result = syscalls().ring_result(slot.request.is_write, raw_result);
       to_threads = result == -EAGAIN || result == -EOPNOTSUPP;  // not without waiting; not at all for this kind of file
       if (!to_threads && !slot.progress.finished_after(slot.request, result)) {
         push(&slot);
