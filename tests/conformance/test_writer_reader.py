@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from servers.access import Place
 from servers.content import MIB, content
 
 from s3dlio_core import ClosedError, ObjectExistsError, ObjectNotFoundError, Store
@@ -97,11 +98,14 @@ def test_writer_keeps_conditions(any_store: Store, size: int) -> None:
     assert any_store.sweep_uploads(older_than_seconds=0) == 0
 
 
-def test_sweep_takes_away_what_a_dead_writer_left(any_store: Store) -> None:
+def test_sweep_takes_away_what_a_dead_writer_left(place: Place) -> None:
+    place.needs("upload_age")
+    any_store = place.store
     if any_store.scheme != "s3":
         pytest.skip("a file store's temporary belongs to a living process here, so it stays")
     writer = any_store.open_writer("orphan")
-    writer.write(WHOLE[: 11 * MIB])
+    for start in range(0, 17 * MIB, MIB):  # more than the window holds: the first part has arrived
+        writer.write(WHOLE[start : start + MIB])
     assert any_store.sweep_uploads(older_than_seconds=3600) == 0
     assert any_store.sweep_uploads("other", older_than_seconds=0) == 0
     assert any_store.sweep_uploads("orph", older_than_seconds=0) == 1

@@ -246,6 +246,26 @@ def test_chunked_answers_are_decoded_within_bounds(server: FaultServer, store_on
         read_exactly(store)
 
 
+@pytest.mark.parametrize("off_by", [-1, -MIB, 1, MIB])
+def test_g8_chunks_that_hold_another_number_of_bytes(server: FaultServer, store_on, off_by: int) -> None:
+    """The head is sound and promises the range; only the chunks themselves tell."""
+
+    def other(request: Request, reply: Reply) -> None:
+        reply.body = bytes(reply.body)[:off_by] if off_by < 0 else bytes(reply.body) + b"!" * off_by
+
+    server.fault("get", times=None, chunked=True, edit=other)
+    store = store_on(server, tuning={**ONE_PART, "max_attempts": 3})
+    guarded = Guarded(len(DATA))
+    if off_by < 0:
+        with pytest.raises(StorageError):
+            store.get_into("a", guarded.view)
+    else:
+        with contextlib.suppress(StorageError):
+            assert store.get_into("a", guarded.view) == len(DATA)
+            assert bytes(guarded) == DATA
+    guarded.check()
+
+
 @pytest.mark.parametrize("kind", ["header", "line", "1xx"])
 def test_g10_endless_head_is_cut_off(server: FaultServer, store_on, kind: str) -> None:
     server.fault("get", times=None, endless=kind)

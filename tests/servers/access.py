@@ -48,6 +48,7 @@ CAPABILITIES: dict[str, dict[str, str]] = {
     "direct": {"any_key": _FOLDER, "metadata": _NO_HEADERS, "versions": _ONE, "buckets": _FOLDER},
     "loopback": {},
     "moto": {
+        "upload_age": "moto says of every upload that it began in 2010",
         "newlines": "moto's routes end at a line break",
         "replace_by_parts": "moto completes an upload whatever If-Match says",
         "buckets_once": "moto, as us-east-1 does, answers 200 for a bucket that is already ours",
