@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import ssl
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +18,9 @@ from servers.moto import MotoServer
 from servers.seaweedfs import LocalS3
 
 from s3dlio_core import Store, Tuning, open_store, reset_stats
+
+# A job started in the background ignores SIGINT, and so would every program these tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

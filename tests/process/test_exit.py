@@ -128,6 +128,9 @@ def test_killed_in_the_middle_of_an_upload(server: FaultServer) -> None:
     process = subprocess.Popen(program(server, body), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "written\n"
+    give_up = time.monotonic() + 20
+    while not server.objects.uploads and time.monotonic() < give_up:  # written is not yet sent
+        time.sleep(0.01)
     process.kill()
     process.communicate(timeout=20)
     from s3dlio_core import open_store
@@ -157,6 +160,9 @@ def test_killed_in_the_middle_of_a_write_to_disk(server: FaultServer, tmp_path) 
     process = subprocess.Popen(program(server, body), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "written\n"
+    give_up = time.monotonic() + 20
+    while not server.objects.uploads and time.monotonic() < give_up:  # written is not yet sent
+        time.sleep(0.01)
     process.kill()
     process.communicate(timeout=20)
     with open_store(uri) as store:
