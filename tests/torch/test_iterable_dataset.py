@@ -99,6 +99,7 @@ def test_from_objects_keeps_the_given_order(prefix: str) -> None:
     assert list(dataset) == [content(i) for i in order]
 
 
+@pytest.mark.filterwarnings("ignore:enable_sharding is off")  # as raised inside a worker
 def test_without_sharding_each_worker_yields_all_and_says_so(prefix: str) -> None:
     dataset = S3IterableDataset(prefix, enable_sharding=False)
     loader = DataLoader(dataset, batch_size=None, num_workers=2)
