@@ -49,8 +49,8 @@ std::unique_ptr<Connection> LoopPool::take_idle(const Endpoint& endpoint) {
   Idle* idle = idle_of(endpoint);
   while (idle != nullptr && !idle->connections.empty()) {
     std::unique_ptr<Connection> connection = take_last(*idle);
-    // Within the wake-up that emptied it the last read has just told; later the socket is asked.
-    const auto state = connection->idle_since == loop_.now() ? net::Idle::kQuiet : connection->transport().idle_state();
+    // One small system call against taking what came unasked for the answer to the next request.
+    const auto state = connection->transport().idle_state();
     if (state == net::Idle::kQuiet) {
       connection->reused = true;
       count(counters().connections_reused);

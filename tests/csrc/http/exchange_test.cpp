@@ -33,6 +33,29 @@ TEST_CASE("a body lands in memory, byte for byte") {
   }
 }
 
+TEST_CASE("small answers are heard of after large ones on the same connection") {
+  const std::string large = pattern(3'000'000);
+  LoopbackServer server([&](Peer& peer) {
+    for (int round = 0; !peer.read_request().empty(); ++round) {
+      if (round % 2 == 1) {
+        peer.answer("abc");
+        continue;
+      }
+      peer.send("HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n" + large.substr(0, 1'000'000));
+      std::this_thread::sleep_for(20ms);  // the loop goes to sleep for a large piece, and gets all the rest as one
+      peer.send(large.substr(1'000'000));
+    }
+  });
+  Harness harness;
+  for (int round = 0; round < 6; ++round) {
+    GuardedMemory memory(round % 2 == 0 ? large.size() : 3);
+    const auto got = harness.fetch(harness.endpoint(server), {}, {}, into(memory));
+    REQUIRE(!got->outcome->error);
+    CHECK((memory.text() == (round % 2 == 0 ? large : "abc")));
+  }
+  CHECK(server.connections() == 1);
+}
+
 TEST_CASE("a body is scattered over segments, gaps are thrown away") {
   const std::string body = pattern(700'000);
   LoopbackServer server([&](Peer& peer) {

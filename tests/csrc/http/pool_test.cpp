@@ -196,6 +196,30 @@ TEST_CASE("input nobody asked for disqualifies an idle connection") {
   CHECK(server.connections() == 3);
 }
 
+TEST_CASE("a connection is asked before it is used again, for the loop may not have heard yet") {
+  for (const bool closes : {false, true}) {
+    LoopbackServer server([&](Peer& peer) {
+      while (!peer.read_request().empty()) {
+        peer.answer("x");
+        std::this_thread::sleep_for(20ms);
+        if (closes) return;
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison");
+      }
+    });
+    Harness harness;
+    CHECK(harness.fetch(harness.endpoint(server))->outcome->text == "x");
+    auto second = std::make_shared<Recorder>();
+    harness.on_loop([&] {
+      std::this_thread::sleep_for(100ms);
+      harness.client->start(*harness.loop, harness.endpoint(server), {}, {}, second);
+    });
+    REQUIRE(second->wait());
+    REQUIRE(!second->outcome->error);
+    CHECK(second->outcome->text == "x");
+    CHECK(server.connections() == 2);
+  }
+}
+
 TEST_CASE("idle connections are closed after a while, and with the client") {
   std::atomic<int> left{0};
   LoopbackServer server([&](Peer& peer) {
