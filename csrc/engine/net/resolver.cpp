@@ -29,8 +29,10 @@ Result<std::vector<Address>> system_lookup(const std::string& host, uint16_t por
   addrinfo* list = nullptr;
   const int code = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
   if (code != 0) {
-    return make_error(ErrorCode::kConnection,
-                      "cannot resolve host '" + host + "': " + ::gai_strerror(code) + std::string(likely_cause(code)));
+    Error error = make_error(ErrorCode::kConnection, "cannot resolve host '" + host + "': " + ::gai_strerror(code) +
+                                                         std::string(likely_cause(code)));
+    if (code == EAI_NONAME) error.service_code = "NXDOMAIN";  // asking again within seconds changes nothing
+    return error;
   }
   std::vector<Address> found;
   for (const addrinfo* item = list; item != nullptr; item = item->ai_next) {

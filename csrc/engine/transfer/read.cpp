@@ -303,7 +303,7 @@ uint64_t Read::checksum_of_all() const {
   for (const auto& [start, part] : inner_received_) {
     // A part that was received before the kind was known is read once more, from memory.
     const uint64_t crc = part.kind == kind ? part.crc : crc_update(kind, 0, {part.data, part.size});
-    all = crc_combine(kind, all, crc, part.size);
+    all = start == 0 ? crc : crc_combine(kind, all, crc, part.size);
   }
   return all;
 }

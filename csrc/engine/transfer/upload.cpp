@@ -236,12 +236,11 @@ void Upload::take_check(const Result<ObjectMeta>& stored) {
   if (!stored || stored->etag != inner_result_.etag) return;
   const auto difference = difference_of(*stored, inner_size_, inner_whole_);
   if (!difference) return;
+  const bool certainly_ours = !inner_result_.etag.empty();
   Error error = make_error(ErrorCode::kIntegrity, "what the service stored is not what was sent: " + *difference +
-                                                      "; the bad object was removed");
-  error.operation = inner_operation_;
-  error.uri = inner_context_->dialect->uri_of(inner_key_);
-  inner_error_ = std::move(error);
-  if (!inner_result_.etag.empty()) inner_enter_ = State::kDeleting;
+                                                      (certainly_ours ? "; the bad object is removed" : ""));
+  inner_error_ = named(std::move(error), *inner_context_, inner_operation_, inner_key_);
+  if (certainly_ours) inner_enter_ = State::kDeleting;
 }
 
 // ---- the requests ----
@@ -380,8 +379,7 @@ Upload::CallPtr Upload::delete_call() {
       [self](Result<Unit> result, const Call& call) {
         self->step(&call, [&] {
           self->inner_state_ = State::kEnded;
-          if (!result)
-            self->inner_error_->message += " (or rather not, that failed too: " + result.error().message + ")";
+          if (!result) self->inner_error_->message += " (which failed: " + result.error().message + ")";
         });
       });
 }

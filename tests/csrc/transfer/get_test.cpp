@@ -439,6 +439,17 @@ TEST_CASE("a server that was never there is reported within the connect time-out
   CHECK(world.loop.now() - began < std::chrono::seconds(7));
 }
 
+TEST_CASE("G25: a name that does not exist is told at once") {
+  World world;
+  world.s3.instead = [&](const Seen&, int) -> std::optional<Reply> {
+    Reply reply = FakeS3::reset(http::Stage::kResolve);
+    reply.failure->service_code = "NXDOMAIN";
+    return reply;
+  };
+  CHECK(world.error(world.store->get("a", {})).code == ErrorCode::kConnection);
+  CHECK(world.client->seen.size() == 1);
+}
+
 TEST_CASE("G26: a refused certificate is final") {
   World world;
   world.s3.instead = [&](const Seen&, int) -> std::optional<Reply> {

@@ -150,7 +150,7 @@ TEST_CASE("reads from many threads through a faulty server") {
   SocketWorld world(quick_tuning());
   std::vector<std::string> data;
   for (uint32_t i = 0; i < 8; ++i) {
-    data.push_back(random_bytes(i == 0 ? 0 : (1u << (9 + i * 2 % 13)) * 7 + i, i));
+    data.push_back(random_bytes(i == 0 ? 0 : (1u << (7 + i * 2 % 10)) * 7 + i, i));
     world.s3.store("k" + std::to_string(i), data.back());
   }
   std::minstd_rand server_dice(5);
@@ -160,7 +160,7 @@ TEST_CASE("reads from many threads through a faulty server") {
   for (uint32_t t = 0; t < 3; ++t) {
     threads.emplace_back([&, t] {
       std::minstd_rand dice(t + 1);
-      for (int round = 0; round < 25; ++round) {
+      for (int round = 0; round < 15; ++round) {
         const size_t which = roll(dice) % data.size();
         const std::string key = "k" + std::to_string(which);
         const std::string& expected = data[which];
