@@ -271,7 +271,7 @@ class Pool {
 
   const uint64_t inner_generation_;
   std::atomic<uint64_t> inner_cap_;
-  Pool* const
+  [[maybe_unused]] Pool* const
       inner_before_;  // the parent's, whose blocks this process still maps; kept only so that it stays reachable
   std::atomic<uint64_t> inner_in_use_{0};
   std::atomic<uint64_t> inner_idle_{0};

@@ -71,7 +71,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
       lock.unlock();
       for (auto& [index, future] : started) {
         future.on_ready(
-            [self = shared_from_this(), at = index, future]() mutable { self->arrived(at, future.wait()); });
+            [self = shared_from_this(), at = index, result = future]() mutable { self->arrived(at, result.wait()); });
         if (cancelled) future.cancel();
       }
       lock.lock();

@@ -29,7 +29,7 @@ inline std::string text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 inline std::string text_of(const Buffer& buffer) { return text_of(buffer.span()); }
-inline std::span<const std::byte> bytes_of(const std::string& text) {
+inline std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
