@@ -212,8 +212,6 @@ def test_names_that_are_no_text_are_left_out(store: Store, tmp_path: Path, caplo
     assert [meta.key for meta in store.list()] == ["folder/good", "good"]
     assert list(store.list_with_delimiter().common_prefixes) == ["folder/"]
     give_up = time.monotonic() + 10
-    while (
-        "\\xff" not in caplog.text and time.monotonic() < give_up
-    ):  # lines of the engine come by a thread of their own
+    while "\\xff" not in caplog.text and time.monotonic() < give_up:  # they come by a thread of their own
         time.sleep(0.01)
     assert "\\xff" in caplog.text
