@@ -10,6 +10,7 @@ import resource
 import time
 
 import pytest
+from servers.access import IMPATIENT
 from servers.content import MIB, content
 from servers.fault_server import FaultServer, Reply, Request
 from servers.guarded import Guarded
@@ -270,7 +271,7 @@ def test_g8_chunks_that_hold_another_number_of_bytes(server: FaultServer, store_
 @pytest.mark.parametrize("kind", ["header", "line", "1xx"])
 def test_g10_endless_head_is_cut_off(server: FaultServer, store_on, kind: str) -> None:
     server.fault("get", times=None, endless=kind)
-    store = store_on(server, tuning={**ONE_PART, "max_attempts": 2})
+    store = store_on(server, tuning={**ONE_PART, **IMPATIENT, "max_attempts": 2})
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.monotonic()
     fails_untouched(store, (ProtocolError, TransferTimeoutError))
@@ -294,14 +295,14 @@ def test_few_1xx_are_fine(server: FaultServer, store_on) -> None:
 def test_g11_no_first_byte(server: FaultServer, store_on) -> None:
     server.fault("get", stall_head=True)
     began = time.monotonic()
-    read_exactly(store_on(server, tuning=ONE_PART))
+    read_exactly(store_on(server, tuning={**ONE_PART, **IMPATIENT}))
     assert time.monotonic() - began < 7
     assert stats()["timeouts"] + stats()["hedges"] >= 1
 
 
 def test_g11_never_a_first_byte(server: FaultServer, store_on) -> None:
     server.fault("get", times=None, stall_head=True)
-    store = store_on(server, tuning={**ONE_PART, "operation_timeout_seconds": 3.0})
+    store = store_on(server, tuning={**ONE_PART, **IMPATIENT, "operation_timeout_seconds": 3.0})
     began = time.monotonic()
     error = fails_untouched(store, TransferTimeoutError)
     assert isinstance(error, TimeoutError)
@@ -312,7 +313,7 @@ def test_g11_never_a_first_byte(server: FaultServer, store_on) -> None:
 def test_g12_stalled_body_is_resumed(server: FaultServer, store_on, how: dict[str, float]) -> None:
     server.fault("get", **how)
     began = time.monotonic()
-    read_exactly(store_on(server, tuning=ONE_PART))
+    read_exactly(store_on(server, tuning={**ONE_PART, **IMPATIENT}))
     assert time.monotonic() - began < 6
     _, second = server.seen("get")
     if "stall_at" in how:
@@ -322,7 +323,7 @@ def test_g12_stalled_body_is_resumed(server: FaultServer, store_on, how: dict[st
 
 def test_g12_trickling_for_ever_ends_by_the_deadline(server: FaultServer, store_on) -> None:
     server.fault("get", times=None, bytes_per_second=20)
-    store = store_on(server, tuning={**ONE_PART, "operation_timeout_seconds": 3.0})
+    store = store_on(server, tuning={**ONE_PART, **IMPATIENT, "operation_timeout_seconds": 3.0})
     guarded = Guarded(len(DATA))
     began = time.monotonic()
     with pytest.raises(TransferTimeoutError):

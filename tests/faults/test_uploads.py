@@ -6,6 +6,7 @@ import contextlib
 import time
 
 import pytest
+from servers.access import IMPATIENT
 from servers.content import MIB, content
 from servers.fault_server import FaultServer, Reply, Request
 from servers.objects import error_document
@@ -25,6 +26,7 @@ from s3dlio_core import (
 
 DATA = content(13 * MIB + 5, seed=26)
 PARTS = {"part_size": 5 * MIB, "multipart_threshold": 6 * MIB}
+IMPATIENTLY = {**PARTS, **IMPATIENT}
 
 pytestmark = pytest.mark.usefixtures("counted")
 
@@ -60,6 +62,7 @@ UPLOAD_FAULTS = {
     "answer lost": {"lose_answer": True, "end": "rst"},
     "500": {"status": 500, "code": "InternalError"},
     "503": {"status": 503, "code": "SlowDown"},
+    # These two last until the client has had enough of it.
     "stall": {"stall_after_request_bytes": 1_000_000},
     "no answer": {"stall_head": True},
 }
@@ -67,9 +70,9 @@ UPLOAD_FAULTS = {
 
 @pytest.mark.parametrize("way", ["put", "writer"])
 @pytest.mark.parametrize("kind", list(UPLOAD_FAULTS))
-def test_u1_part_is_sent_again(server: FaultServer, store: Store, kind: str, way: str) -> None:
+def test_u1_part_is_sent_again(server: FaultServer, store_on, kind: str, way: str) -> None:
     rule = server.fault("upload_part", skip=1, **UPLOAD_FAULTS[kind])
-    put(store, way)
+    put(store_on(server, tuning=IMPATIENTLY), way)
     assert rule.fired == 1
     assert server.stored("data", "up") == DATA
     assert server.objects.uploads == {}
@@ -77,16 +80,16 @@ def test_u1_part_is_sent_again(server: FaultServer, store: Store, kind: str, way
 
 
 @pytest.mark.parametrize("kind", list(UPLOAD_FAULTS))
-def test_u1_small_put_is_sent_again(server: FaultServer, store: Store, kind: str) -> None:
+def test_u1_small_put_is_sent_again(server: FaultServer, store_on, kind: str) -> None:
     rule = server.fault("put", **UPLOAD_FAULTS[kind])
-    store.put("up", DATA[: 5 * MIB])
+    store_on(server, tuning=IMPATIENTLY).put("up", DATA[: 5 * MIB])
     assert rule.fired == 1
     assert server.stored("data", "up") == DATA[: 5 * MIB]
 
 
 @pytest.mark.parametrize("kind", ["reset", "500", "stall"])
 def test_u1_part_that_never_goes_through(server: FaultServer, store_on, kind: str) -> None:
-    tuning = {**PARTS, "max_attempts": 2, "operation_timeout_seconds": 5.0}
+    tuning = {**IMPATIENTLY, "max_attempts": 2, "operation_timeout_seconds": 5.0}
     rule = server.fault("upload_part", times=None, when=lambda r: r.query["partNumber"] == "2", **UPLOAD_FAULTS[kind])
     with pytest.raises((ServerError, ConnectionFailedError, TransferTimeoutError)):
         put(store_on(server, tuning=tuning), "put")

@@ -40,7 +40,7 @@ POOL = content(12 * MIB, seed=40)
 KEYS = ["a", "b", "dir/a", "dir/ü b", "z%20+"]
 SIZES = st.one_of(st.integers(0, 10), st.integers(0, 70_000), st.sampled_from([5 * MIB + 3, 11 * MIB]))
 TUNING = {**QUICK, "part_size": 5 * MIB, "multipart_threshold": 6 * MIB, "sync_writes": False}
-TUNING |= {"first_byte_timeout_seconds": 1.0, "stall_window_seconds": 0.5, "max_attempts": 4}
+TUNING |= {"stall_window_seconds": 1.0, "max_attempts": 4}
 
 FAULTS: list[dict[str, Any]] = [
     {"status": 500, "code": "InternalError"},

@@ -18,6 +18,18 @@ from servers.seaweedfs import free_ports
 _EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
+# Ends with whoever started it, however that ends.
+_UNTIL_INPUT_ENDS = """
+import os, sys, threading
+def leave():
+    sys.stdin.read()
+    os._exit(0)
+threading.Thread(target=leave, daemon=True).start()
+from moto.server import main
+main(sys.argv[1:])
+"""
+
+
 class MotoServer:
     """moto on a free loopback port.
 
@@ -44,9 +56,9 @@ class MotoServer:
         """
         port = free_ports(1)[0]
         self.endpoint_url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-P", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        command = [sys.executable, "-P", "-c", _UNTIL_INPUT_ENDS, "-H", "127.0.0.1", "-p", str(port)]
         with open(self._log_path, "wb") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=_environment())
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=_environment())
         self._wait_until_it_answers()
         self._make_user()
         self._check_signatures_from_now()
@@ -57,6 +69,8 @@ class MotoServer:
         if process is not None:
             process.kill()
             process.wait(timeout=10)
+            assert process.stdin is not None
+            process.stdin.close()
 
     def log(self) -> str:
         return self._log_path.read_text(errors="replace") if self._log_path.exists() else ""
