@@ -17,4 +17,4 @@ export TSAN_OPTIONS=second_deadlock_stack=1
 export PATH="$PWD/.venv/bin:$PATH"
 cmake -S . -B "$folder" -G Ninja "${options[@]}" >/dev/null
 ninja -C "$folder" -j "${JOBS:-$(nproc)}" --quiet
-ctest --test-dir "$folder" --output-on-failure --timeout 300
+ctest --test-dir "$folder" --output-on-failure --timeout 900
