@@ -23,6 +23,7 @@ async def main(uri: str) -> None:
     try:
         async with asyncio.timeout(0.000001):
             await store.get_async("part-000")
+        print("timeout:  not reached, the object was there first")
     except TimeoutError:
         print("timeout:  the request is gone and nothing will be written later")
 
