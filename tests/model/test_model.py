@@ -424,7 +424,7 @@ class OverDirectFiles(OverFiles):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("machine", "examples"), [(OverFaultServer, 60), (OverFiles, 60), (OverDirectFiles, 40)])
+@pytest.mark.parametrize(("machine", "examples"), [(OverFaultServer, 40), (OverFiles, 60), (OverDirectFiles, 40)])
 def test_store_equals_a_dict(machine: type[Model], examples: int) -> None:
     chosen = settings(
         max_examples=examples, stateful_step_count=30, deadline=None, print_blob=True,

@@ -42,5 +42,5 @@ TEST_CASE("counts from several threads add up, and reset clears all") {
   count(counters().requests);
   CHECK(value_of("requests") == 1);
   counters_reset();
-  for (const auto& [name, value] : counters_snapshot()) CHECK_MESSAGE(value == 0, name);
+  for (const auto& entry : counters_snapshot()) CHECK_MESSAGE(entry.second == 0, entry.first);
 }

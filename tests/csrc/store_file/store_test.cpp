@@ -75,7 +75,8 @@ TEST_CASE("ranges are cut at the object's end and start inside it") {
                                                    {size - 1, size + 100},
                                                    {100, size * 2},
                                                    {0, size}};
-    for (const auto& [start, end] : cases) {
+    for (const auto& range : cases) {
+      const uint64_t start = range.first, end = range.second;
       CAPTURE(start);
       CAPTURE(end);
       const uint64_t stop = std::min(end, size);

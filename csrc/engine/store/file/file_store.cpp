@@ -12,6 +12,7 @@
 #include "engine/stats/stats.h"
 #include "engine/store/file/context.h"
 #include "engine/store/file/file_error.h"
+#include "engine/store/file/file_syscalls.h"
 #include "engine/store/file/file_writer.h"
 #include "engine/store/file/list_page.h"
 #include "engine/store/file/manage.h"
@@ -89,6 +90,10 @@ class FileStore : public ObjectStore {
  public:
   explicit FileStore(Context context) : inner_context_(std::make_shared<const Context>(std::move(context))) {
     allow_workers(inner_context_->tuning.file_threads);
+    // Made here rather than at first use: a fork in the middle of that would leave the child waiting for it for ever.
+    static_cast<void>(thread_io());
+    static_cast<void>(inline_io());
+    static_cast<void>(syscalls());
   }
 
   Future<FetchedObject> get(std::string key, GetOptions options) override {
