@@ -25,6 +25,7 @@ class Client:
     script: str
     requirements: tuple[str, ...] = ()
     tuning: JobFields = field(default_factory=dict)
+    store_options: JobFields = field(default_factory=dict)
     private_ca: bool = True  # False: it can be told no certificate authority; it knows the system's bundle only
 
     @property
@@ -32,7 +33,8 @@ class Client:
         return VENVS / self.name / "bin" / "python" if self.requirements else Path(sys.executable)
 
     def command(self, verb: str, job: JobFields) -> list[str]:
-        command = [str(self.python), str(CLIENTS / self.script), verb, json.dumps({**job, "tuning": self.tuning})]
+        own_job = {**job, "tuning": self.tuning, "store_options": self.store_options}
+        command = [str(self.python), str(CLIENTS / self.script), verb, json.dumps(own_job)]
         return [*_OVER_SYSTEM_BUNDLE, job["ca"], *command] if job["ca"] and not self.private_ca else command
 
 
@@ -82,9 +84,11 @@ PARTICIPANTS: dict[str, Participant] = {
         BareLoop("bare", "bare loop"),
         BareLoop("bare_fresh", "bare loop, fresh memory each time", ("--fresh", "1")),
         BareLoop("bare_unchecked", "bare loop, no checksum", ("--checksum", "none")),
+        BareLoop("bare_hashed", "bare loop, body hashed as well", ("--sha256", "1")),
         Client("fio", "fio", "via_fio.py"),
         Client("ours", "s3dlio-torch", "ours.py"),
         Client("ours_unverified", "s3dlio-torch, verification off", "ours.py", tuning={"verify": "never"}),
+        Client("ours_unhashed", "s3dlio-torch, body not signed", "ours.py", store_options={"payload_signing": "never"}),
         Client("s3dlio", "s3dlio 0.10", "via_s3dlio.py", ("s3dlio==0.10.0",)),
         Client("obstore", "obstore", "via_obstore.py", ("obstore",)),
         Client(

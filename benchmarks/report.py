@@ -39,9 +39,10 @@ def put_block(text: str, name: str, content: str) -> str:
 def bar_in_words(verdict: Verdict) -> str:
     bar, what = verdict.bar, QUESTIONS[verdict.bar.question]
     other = PARTICIPANTS[bar.other].title
+    subject = what.title if bar.who == "ours" else f"{what.title}, {PARTICIPANTS[bar.who].title}"
     if bar.at_least:
-        return f"{what.title}: at least {bar.limit:g} {TIMES} the throughput of {other}"
-    return f"{what.title}: at most {bar.limit:g} {TIMES} the CPU of {other}"
+        return f"{subject}: at least {bar.limit:g} {TIMES} the throughput of {other}"
+    return f"{subject}: at most {bar.limit:g} {TIMES} the CPU of {other}"
 
 
 def bars_table(found: list[Verdict]) -> str:
@@ -122,7 +123,7 @@ def machine_block(answers: dict[str, Answer], machine: dict[str, str], command: 
         PARTICIPANTS[name].title: samples[0].version
         for answer in answers.values()
         for name, samples in answer.samples.items()
-        if samples[0].version and name != "ours_unverified"
+        if samples[0].version and not name.startswith("ours_")
     }
     days = sorted({answer.when for answer in answers.values()}) or [DASH]
     lines = {

@@ -43,6 +43,7 @@ class Job:
     checks: dict[str, int] = field(default_factory=dict)  # index -> CRC32 the object must have
     options: dict[str, Any] = field(default_factory=dict)  # of the question
     tuning: dict[str, Any] = field(default_factory=dict)  # of this participant
+    store_options: dict[str, Any] = field(default_factory=dict)  # the same, of ours only
 
     @property
     def keys(self) -> list[str]:

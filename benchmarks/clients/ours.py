@@ -21,6 +21,7 @@ def open_store(job: Job) -> s3dlio_core.Store:
         access_key_id="any",
         secret_access_key="any",
         ca_bundle=job.ca,
+        **job.store_options,
     )
 
 

@@ -12,6 +12,7 @@ QUESTION = Question(
     size=GIB,
     unit="s/GB",
     repeats=2,
-    participants=("bare", "bare_unchecked", "ours", *PEERS),
-    note="The bare loop sends 8 MiB requests, each with its CRC64NVME. The server drops what it receives.",
+    participants=("bare", "bare_unchecked", "bare_hashed", "ours", "ours_unhashed", *PEERS),
+    note="The bare loop sends 8 MiB requests, each with its CRC64NVME; hashed: with its SHA-256 too, as signing a body "
+    "takes. The server drops what it receives.",
 )

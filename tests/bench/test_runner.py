@@ -92,7 +92,8 @@ def quick_run(programs: None, tmp_path_factory: pytest.TempPathFactory) -> tuple
     """A quick run of the questions that our own server answers, without peers."""
     folder = tmp_path_factory.mktemp("quick")
     questions = ("verified_get", "put_large", "put_many", "list_keys")
-    command = [sys.executable, "-m", "benchmarks", "--quick", "--clients", "bare,bare_unchecked,ours,ours_unverified"]
+    clients = "bare,bare_unchecked,bare_hashed,ours,ours_unhashed,ours_unverified"
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--clients", clients]
     command += [word for question in questions for word in ("--only", question)]
     command += ["--page", f"{folder}/page.md", "--plots", f"{folder}/plots", "--results", f"{folder}/figures.json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -38,7 +38,7 @@ class Fault:
     stall_at: int | None = None
     stall_seconds: float = 3600
     bytes_per_second: float | None = None
-    corrupt_at: int | None = None
+    corrupt_at: int | None = None  # the byte of the body to flip; a shorter answer goes out as it is
     surplus: bytes = b""
     chunked: bool = False
     # how the connection ends where it does

@@ -272,7 +272,7 @@ class FaultServer:
             reply = fault.edit(request, reply) or reply
         for name, value in fault.headers.items():
             reply.set(name, value)
-        if fault.corrupt_at is not None:
+        if fault.corrupt_at is not None and fault.corrupt_at < len(reply.body):
             spoilt = bytearray(reply.body)
             spoilt[fault.corrupt_at] ^= 0x40
             reply.body = bytes(spoilt)

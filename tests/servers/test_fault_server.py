@@ -124,6 +124,8 @@ def test_faults_do_what_they_say(server: FaultServer) -> None:
     assert body_of(ask(server)) == DATA[:500]
     server.fault("get", corrupt_at=3)
     assert body_of(ask(server)) == DATA[:3] + bytes([DATA[3] ^ 0x40]) + DATA[4:]
+    server.fault("get", corrupt_at=len(DATA))
+    assert body_of(ask(server)) == DATA
     server.fault("get", surplus=b"more")
     assert body_of(ask(server)) == DATA + b"more"
     server.fault("get", lose_answer=True)

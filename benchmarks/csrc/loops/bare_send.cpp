@@ -1,6 +1,9 @@
 // The least that writing costs: keep-alive connections taken in turn, a short fixed PUT, sendmsg (or SSL_write)
 // straight from the caller's memory, with the checksum of each body computed just before or not at all. One thread.
+#include <openssl/evp.h>
+
 #include <algorithm>
+#include <array>
 #include <string>
 #include <vector>
 
@@ -20,6 +23,18 @@ s3dlio::ChecksumKind kind_named(const std::string& name) {
   fail("--checksum takes none, crc32, crc32c or crc64nvme");
 }
 
+std::string sha256_of(std::span<const std::byte> body) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  unsigned int size = 0;
+  if (EVP_Digest(body.data(), body.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1) fail("no SHA-256");
+  std::string hex;
+  for (unsigned int i = 0; i < size; ++i) {
+    hex += "0123456789abcdef"[digest[i] >> 4];
+    hex += "0123456789abcdef"[digest[i] & 15];
+  }
+  return hex;
+}
+
 std::string request_for(const Options& options, size_t object, s3dlio::ChecksumKind kind,
                         std::span<const std::byte> body) {
   std::string head = "PUT " + path_of(options, object) +
@@ -29,6 +44,7 @@ std::string request_for(const Options& options, size_t object, s3dlio::ChecksumK
     head += "\r\nx-amz-checksum-" + options.checksum + ": " +
             s3dlio::crc_to_base64(kind, s3dlio::crc_update(kind, 0, body));
   }
+  if (options.sha256) head += "\r\nx-amz-content-sha256: " + sha256_of(body);
   return head + "\r\n\r\n";
 }
 

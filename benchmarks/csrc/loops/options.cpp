@@ -27,6 +27,7 @@ Options parse_options(int argc, char** argv) {
       {"--repeats", [&](const auto& text) { options.repeats = static_cast<int>(number(text)); }},
       {"--fresh", [&](const auto& text) { options.fresh = text == "1"; }},
       {"--checksum", [&](const auto& text) { options.checksum = text; }},
+      {"--sha256", [&](const auto& text) { options.sha256 = text == "1"; }},
   };
   for (int at = 1; at < argc; at += 2) {
     const auto setter = setters.find(argv[at]);

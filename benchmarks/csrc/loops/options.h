@@ -18,6 +18,7 @@ struct Options {
   int repeats = 1;
   bool fresh = false;  // new, untouched memory for every repeat
   std::string checksum = "none";
+  bool sha256 = false;  // hash every body as well, as signing its payload takes
 };
 
 // Writes what is wrong and ends the program with status 2 when the options do not hold.
