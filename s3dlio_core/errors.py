@@ -25,6 +25,8 @@ StorageError                  .operation ("get", "put", ...)  .uri  .attempts  .
 ├── UnsupportedOperationError also NotImplementedError; this store cannot do that
 ├── TransferCancelledError    the engine's call was taken back
 ├── ClosedError               also ValueError; the store, writer or stream is closed
+├── CheckpointError           a checkpoint is missing, incomplete or not what it says it is
+├── RecordError               also ValueError; a record inside an object is cut short, damaged or of another format
 ├── SomeFailedError           .failures  .succeeded; some of many objects failed, the others are done
 │   ├── DeleteError
 │   ├── UploadError
@@ -41,6 +43,7 @@ from typing import Any, ClassVar
 __all__ = [
     "AccessDeniedError",
     "BucketNotFoundError",
+    "CheckpointError",
     "ChecksumMismatchError",
     "ClosedError",
     "ConnectionFailedError",
@@ -59,6 +62,7 @@ __all__ = [
     "PreconditionError",
     "ProtocolError",
     "RangeNotSatisfiableError",
+    "RecordError",
     "RedirectError",
     "ServerError",
     "SomeFailedError",
@@ -247,6 +251,14 @@ class TransferCancelledError(StorageError):
 
 class ClosedError(StorageError, ValueError):
     """The store, writer or stream was closed before."""
+
+
+class CheckpointError(StorageError):
+    """A checkpoint is missing, incomplete or not what it says it is."""
+
+
+class RecordError(StorageError, ValueError):
+    """A record inside an object is cut short, damaged or of another format."""
 
 
 class SomeFailedError(StorageError):
