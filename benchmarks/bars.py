@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from benchmarks.measure import Answer, Spread
 from benchmarks.questions import QUESTIONS
+from benchmarks.questions.question import Unit
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class Bar:
     limit: float
     at_least: bool = False
     who: str = "ours"
+    unit: Unit | None = None  # what is compared; None: what the question compares
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,21 @@ BARS = (
     Bar("verified_get", "ours_unverified", 1.1),
     Bar("file_read", "fio", 0.95, at_least=True),
     Bar("direct_read", "fio", 0.95, at_least=True),
+    *(
+        Bar(question, f"torch_{peer}", times, at_least=True, who="torch_ours", unit="GB/s")
+        for question, times in (("samples_100k", 5), ("samples_64m", 3))
+        for peer in ("s3torchconnector", "boto3")
+    ),
+    *(
+        bar
+        for peer in ("torch_s3torchconnector", "torch_fsspec")
+        for bar in (
+            Bar("load_state", peer, 3, at_least=True, who="torch_ours", unit="GB/s"),
+            Bar("load_state", peer, 1 / 8, who="torch_ours", unit="s/GB"),
+            Bar("save_state", peer, 1.5, at_least=True, who="torch_ours", unit="GB/s"),
+            Bar("save_state", peer, 1 / 4, who="torch_ours", unit="s/GB"),
+        )
+    ),
 )
 # The released peers spend at least so many times the CPU of ours on the same work.
 TIMES_PEERS = 3.0
@@ -54,7 +71,7 @@ def verdicts(answers: dict[str, Answer]) -> list[Verdict]:
     found = []
     for bar in BARS:
         if bar.question in answers:
-            measured = answers[bar.question].ratio(bar.who, bar.other, QUESTIONS[bar.question].unit)
+            measured = answers[bar.question].ratio(bar.who, bar.other, bar.unit or QUESTIONS[bar.question].unit)
             if measured is not None:
                 found.append(Verdict(bar, measured))
     return found

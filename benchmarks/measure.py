@@ -20,6 +20,7 @@ class Sample:
     bytes: int
     objects: int
     peak_memory_bytes: int
+    wire_bytes: int = 0  # what the server sent and received meanwhile, where it was counted
     version: str = ""
 
     @property

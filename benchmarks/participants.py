@@ -26,11 +26,12 @@ class Client:
     requirements: tuple[str, ...] = ()
     tuning: JobFields = field(default_factory=dict)
     store_options: JobFields = field(default_factory=dict)
+    environment: str = ""  # clients of one environment share its packages; "": one of the client's own name
     private_ca: bool = True  # False: it can be told no certificate authority; it knows the system's bundle only
 
     @property
     def python(self) -> Path:
-        return VENVS / self.name / "bin" / "python" if self.requirements else Path(sys.executable)
+        return VENVS / (self.environment or self.name) / "bin" / "python" if self.requirements else Path(sys.executable)
 
     def command(self, verb: str, job: JobFields) -> list[str]:
         own_job = {**job, "tuning": self.tuning, "store_options": self.store_options}
@@ -103,4 +104,50 @@ PARTICIPANTS: dict[str, Participant] = {
         Client("s3fs", "s3fs", "via_s3fs.py", ("s3fs",)),
     )
 }
+
+_TORCH = "torch==2.13.0"  # of every peer and of this environment: the same work in the same framework
+_PEERS_OF_LOADERS = (_TORCH, "s3torchconnector", "boto3", "s3dlio==0.10.0", "webdataset")
+PARTICIPANTS |= {
+    one.name: one
+    for one in (
+        Client("torch_ours", "s3dlio-torch", "torch_ours.py"),
+        Client("torch_files", "torch FileSystemWriter/Reader", "torch_files.py"),
+        Client("torch_fsspec", "torch FsspecWriter/Reader on s3fs", "torch_fsspec.py", (_TORCH, "s3fs")),
+        Client(
+            "torch_s3torchconnector",
+            "s3torchconnector",
+            "torch_s3torchconnector.py",
+            _PEERS_OF_LOADERS,
+            environment="loaders",
+        ),
+        Client(
+            "torch_boto3", "DataLoader on boto3, 2 workers", "torch_boto3.py", _PEERS_OF_LOADERS, environment="loaders"
+        ),
+        Client("torch_s3dlio", "s3dlio 0.10", "torch_s3dlio.py", _PEERS_OF_LOADERS, environment="loaders"),
+        Client(
+            "torch_webdataset",
+            "webdataset, tar shards",
+            "torch_webdataset.py",
+            _PEERS_OF_LOADERS,
+            environment="loaders",
+        ),
+        Client(
+            "torch_streaming", "mosaicml-streaming, MDS shards", "torch_streaming.py", (_TORCH, "mosaicml-streaming")
+        ),
+        Client("torch_safetensors", "safetensors", "torch_safetensors.py", (_TORCH, "safetensors", "numpy")),
+        Client(
+            "torch_runai",
+            "runai-model-streamer",
+            "torch_runai.py",
+            (_TORCH, "numpy", "safetensors", "runai-model-streamer[s3]"),
+        ),
+        Client(
+            "torch_fastsafetensors",
+            "fastsafetensors",
+            "torch_fastsafetensors.py",
+            (_TORCH, "safetensors", "numpy", "fastsafetensors"),
+        ),
+    )
+}
+OURS = ("ours", "torch_ours")
 PEERS = ("s3dlio", "obstore", "s3torchconnector", "awscrt", "boto3", "s3fs")

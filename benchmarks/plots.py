@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Answer, Spread
-from benchmarks.participants import PARTICIPANTS
+from benchmarks.participants import OURS, PARTICIPANTS
 from benchmarks.questions import QUESTIONS
 
 GROUPS = {
@@ -13,8 +13,12 @@ GROUPS = {
     "puts": ("CPU seconds of the client per GB", ("put_large",)),
     "many": ("CPU of the client per object, µs", ("put_many", "list_keys")),
     "files": ("GB/s", ("file_read", "direct_read")),
+    "samples": ("GB/s", ("samples_100k", "samples_1m", "samples_64m")),
+    "checkpoints": ("CPU seconds per GB", ("save_state", "load_state", "load_slices")),
+    "checkpoints_files": ("CPU seconds per GB", ("save_state_files", "load_state_files")),
+    "weights": ("CPU seconds per GB", ("load_weights", "load_weights_files")),
 }
-OURS, BASE, OTHERS = "#c2410c", "#6b7280", "#93c5fd"
+OUR_COLOUR, BASE, OTHERS = "#c2410c", "#6b7280", "#93c5fd"
 
 
 def draw(folder: Path, answers: dict[str, Answer]) -> list[Path]:
@@ -48,7 +52,7 @@ def _bars(panel: Any, name: str, answer: Answer, axis: str) -> None:
     costs: list[Spread] = [answer.cost(one, question.unit) for one in names]
     middles = [cost.median for cost in costs]
     errors = [[cost.median - cost.low for cost in costs], [cost.high - cost.median for cost in costs]]
-    colours = [OURS if one == "ours" else BASE if one.startswith(("bare", "fio")) else OTHERS for one in names]
+    colours = [OUR_COLOUR if one in OURS else BASE if one.startswith(("bare", "fio")) else OTHERS for one in names]
     panel.barh([PARTICIPANTS[one].title for one in names], middles, xerr=errors, color=colours, height=0.7)
     for place, middle in enumerate(middles):
         panel.text(middle, place, f" {middle:.3g}", va="center", fontsize=8)

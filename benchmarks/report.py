@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.bars import TIMES_PEERS, Verdict, must_beat, times_of_peers, verdicts
 from benchmarks.measure import MIB, Answer, Sample, Spread
-from benchmarks.participants import PARTICIPANTS, PEERS
+from benchmarks.participants import OURS, PARTICIPANTS, PEERS
 from benchmarks.questions import QUESTIONS, Question
 from benchmarks.questions.question import Unit
 
@@ -39,10 +39,9 @@ def put_block(text: str, name: str, content: str) -> str:
 def bar_in_words(verdict: Verdict) -> str:
     bar, what = verdict.bar, QUESTIONS[verdict.bar.question]
     other = PARTICIPANTS[bar.other].title
-    subject = what.title if bar.who == "ours" else f"{what.title}, {PARTICIPANTS[bar.who].title}"
-    if bar.at_least:
-        return f"{subject}: at least {bar.limit:g} {TIMES} the throughput of {other}"
-    return f"{subject}: at most {bar.limit:g} {TIMES} the CPU of {other}"
+    subject = what.title if bar.who in OURS else f"{what.title}, {PARTICIPANTS[bar.who].title}"
+    measure = "throughput" if (bar.unit or what.unit) == "GB/s" else "CPU"
+    return f"{subject}: at {'least' if bar.at_least else 'most'} {bar.limit:g} {TIMES} the {measure} of {other}"
 
 
 def bars_table(found: list[Verdict]) -> str:
@@ -79,6 +78,7 @@ def question_block(question: Question, answer: Answer) -> str:
         f"{versus} {TIMES} {PARTICIPANTS[question.baseline].title}",
         "memory grew by, MiB",
         f"system calls per {_per(question)}",
+        *([f"wire bytes {TIMES} needed"] if _counts_wire(question) else []),
     ]
     rows = [_row(question, answer, name) for name in question.participants if name in answer.samples]
     paragraphs = [f"### {question.title}", question.note, table(header, rows)]
@@ -93,17 +93,22 @@ def _row(question: Question, answer: Answer, name: str) -> list[str]:
     amount = answer.bytes / MIB if _per(question) == "MiB" else answer.objects
     rates = Spread.of([_rate(question, sample) for sample in samples])
     return [
-        f"**{title}**" if name == "ours" else title,
+        f"**{title}**" if name in OURS else title,
         spread(rates, ",.0f" if _counts_keys(question) else ".2f"),
         spread(answer.cost(name, _cpu_unit(question)), ".1f" if question.unit == "µs/object" else ".3f"),
         spread(ratio, ".2f") if ratio else DASH,
         f"{max(sample.peak_memory_bytes for sample in samples) / MIB:,.0f}",
         DASH if calls is None else f"{calls / amount:.2f}",
+        *([f"{max(one.wire_bytes / one.bytes for one in samples):.2f}"] if _counts_wire(question) else []),
     ]
 
 
 def _counts_keys(question: Question) -> bool:
     return question.verb == "list_keys"
+
+
+def _counts_wire(question: Question) -> bool:
+    return question.direction != "" and not question.verb.startswith("put")
 
 
 def _cpu_unit(question: Question) -> Unit:

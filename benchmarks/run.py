@@ -2,10 +2,12 @@
 
 import datetime
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from benchmarks import data
@@ -13,7 +15,7 @@ from benchmarks.certificate import Certificate, make_certificate
 from benchmarks.launch import ClientFailed, count_system_calls, run_client
 from benchmarks.measure import Answer, Sample
 from benchmarks.participants import PARTICIPANTS, Participant
-from benchmarks.places import BUILD
+from benchmarks.places import BUILD, DATA
 from benchmarks.questions import Question
 from benchmarks.servers import Server, bench_server, nginx
 from benchmarks.venvs import prepare
@@ -69,16 +71,19 @@ def _take(
     result: Answer, name: str, question: Question, job: dict[str, Any], server: Server | None, core: int | None
 ) -> None:
     """One client's turn in a round; a client that fails is out of the question."""
-    countable = server if server is not None and question.server == "discard" and not question.tls else None
-    before = countable.counters()["bytes_in"] if countable else 0
+    counted = f"bytes_{question.direction}"
+    countable = server if server is not None and question.direction and not question.tls else None
+    before = countable.counters()[counted] if countable else 0
+    wanted = question.count * question.size * question.repeats
     try:
         sample = run_client(PARTICIPANTS[name], question.verb, job, core)
-        if countable and countable.counters()["bytes_in"] - before < question.count * question.size * question.repeats:
-            raise ClientFailed("the server received fewer bytes than were to be stored")
+        wire = countable.counters()[counted] - before if countable else 0
+        if countable and wire < wanted:
+            raise ClientFailed(f"over the wire went {wire} bytes instead of {wanted}")
     except ClientFailed as failure:
         result.missing[name] = str(failure)
         return
-    result.samples.setdefault(name, []).append(_as_asked(sample, question))
+    result.samples.setdefault(name, []).append(replace(_as_asked(sample, question), wire_bytes=wire))
 
 
 def _as_asked(sample: Sample, question: Question) -> Sample:
@@ -94,13 +99,19 @@ def _why_not(participant: Participant, question: Question) -> str:
 
 @contextmanager
 def _serve(question: Question, certificate: Certificate | None, core: int | None) -> Iterator[Server | None]:
-    if question.local:
+    if question.server == "folder":
+        shutil.rmtree(_folder(question), ignore_errors=True)
+        _folder(question).joinpath(question.data_prefix).mkdir(parents=True)
+        yield None
+        shutil.rmtree(_folder(question))
+    elif question.local:
         yield None
     elif question.server == "nginx":
         with nginx(data.folder_of(question), certificate=certificate, core=core) as server:
             yield server
-    elif question.server == "discard":
-        with bench_server(buckets=[data.BUCKET], discard=True, certificate=certificate, core=core) as server:
+    elif question.server in ("discard", "store"):
+        discard = question.server == "discard"
+        with bench_server(buckets=[data.BUCKET], discard=discard, certificate=certificate, core=core) as server:
             yield server
     else:
         seed = f"{data.BUCKET}/{question.data_prefix},{question.count},{question.size}"
@@ -110,21 +121,28 @@ def _serve(question: Question, certificate: Certificate | None, core: int | None
 
 def _job(question: Question, server: Server | None, certificate: Certificate | None) -> dict[str, Any]:
     local_folder = data.folder_of(question) / data.BUCKET
+    place = f"file://{_folder(question)}" if question.server == "folder" else f"{question.server}://{local_folder}"
+    reads_files = question.server in ("file", "direct")
     return {
         "endpoint": server.endpoint if server else "",
-        "bucket": data.BUCKET if server else f"{question.server}://{local_folder}",
+        "bucket": data.BUCKET if server else place,
         "prefix": question.data_prefix,
         "count": question.count,
         "size": question.size,
         "repeats": question.repeats,
-        "warm": min(question.count, MAX_WARM),
+        "warm": min(question.count, MAX_WARM) if question.warm is None else question.warm,
         "in_flight": IN_FLIGHT,
         "threads": THREADS,
         "ca": str(certificate.authority) if certificate else None,
-        "cold": None if server else str(local_folder / f"{question.data_prefix}00000000"),
+        "cold": str(local_folder / f"{question.data_prefix}00000000") if reads_files else None,
         "checks": data.checks(question, server) if question.verb.startswith("get") else {},
         "options": question.options,
     }
+
+
+def _folder(question: Question) -> Path:
+    """Where a question about files may write; empty at its start, gone at its end."""
+    return DATA / f"written-{question.name}"
 
 
 def _say(line: str) -> None:

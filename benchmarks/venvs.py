@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from benchmarks.participants import PARTICIPANTS
+from benchmarks.participants import PARTICIPANTS, Client
 from benchmarks.places import VENVS
 
 
@@ -13,10 +13,11 @@ def prepare(name: str) -> str:
     Returns:
         "" when it can run, else why not.
     """
-    requirements = PARTICIPANTS[name].requirements
-    if not requirements:
+    participant = PARTICIPANTS[name]
+    requirements = participant.requirements
+    if not isinstance(participant, Client) or not requirements:
         return ""
-    folder = VENVS / name
+    folder = VENVS / (participant.environment or name)
     stamp = folder / "requirements.txt"
     wanted = "\n".join(requirements)
     if stamp.exists() and stamp.read_text() == wanted:

@@ -4,8 +4,11 @@ A client script defines a function per verb it can do and ends with `harness.mai
 A verb prepares (imports, connections, memory) and returns the work to be timed:
 
     get_into, get_buffer, get_many   work(keys, consume): calls consume(index, data) for each key, in any order
+    get_samples                      the same through a data loader, in the order of the keys
     put_large, put_many              work(keys, consume): stores job.size bytes under each key
     list_keys                        work(keys, consume): returns how many keys it saw
+    save_state, load_state,          work(keys, consume): moves a state of job.count tensors as a whole; returned as
+    load_slices, load_weights        Prepared, with a check of the result that is not timed
 """
 
 import json
@@ -22,7 +25,17 @@ from typing import Any
 
 Consume = Callable[[int, Any], None]
 Work = Callable[[Sequence[str], Consume], "int | None"]
-Verb = Callable[["Job"], Work]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Work, and the check of what it left behind; the check ends the program where something is wrong."""
+
+    work: Work
+    check: Callable[[], None] = lambda: None
+
+
+Verb = Callable[["Job"], "Work | Prepared"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +88,10 @@ def main(distribution: str, *verbs: Verb) -> None:
     name, job = sys.argv[1], Job(**json.loads(sys.argv[2]))
     if name not in by_name:
         sys.exit(f"{distribution} has no way to do {name}")
-    report = _measured(name, by_name[name](job), job)
+    made = by_name[name](job)
+    prepared = made if isinstance(made, Prepared) else Prepared(made)
+    report = _measured(name, prepared.work, job)
+    prepared.check()
     report["version"] = version_of(distribution)
     sys.stdout.write(json.dumps(report) + "\n")
     sys.stdout.flush()
@@ -85,7 +101,8 @@ def main(distribution: str, *verbs: Verb) -> None:
 def _measured(name: str, work: Work, job: Job) -> dict[str, Any]:
     keys = job.keys
     resident = _forget_peak()
-    work(keys[: job.warm], lambda index, data: None)
+    if job.warm:
+        work(keys[: job.warm], lambda index, data: None)
 
     seconds = user = system = 0.0
     kept: dict[int, Any] = {}

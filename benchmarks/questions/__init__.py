@@ -1,6 +1,7 @@
 """The questions, in the order of the page."""
 
 from benchmarks.questions import (
+    checkpoints,
     file_read,
     large_get,
     large_get_buffer,
@@ -8,9 +9,11 @@ from benchmarks.questions import (
     medium_get,
     put_large,
     put_many,
+    samples,
     small_get,
     tls,
     verified_get,
+    weights,
 )
 from benchmarks.questions.question import Question
 
@@ -29,5 +32,8 @@ QUESTIONS: dict[str, Question] = {
         put_many.QUESTION,
         list_keys.QUESTION,
         *file_read.QUESTIONS,
+        *samples.QUESTIONS,
+        *checkpoints.QUESTIONS,
+        *weights.QUESTIONS,
     )
 }

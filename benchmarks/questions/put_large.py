@@ -8,6 +8,7 @@ QUESTION = Question(
     title="Put of one object of 1 GiB",
     verb="put_large",
     server="discard",
+    direction="in",
     count=1,
     size=GIB,
     unit="s/GB",

@@ -8,6 +8,7 @@ QUESTION = Question(
     title="Put of 2,000 objects of 1 MiB",
     verb="put_many",
     server="discard",
+    direction="in",
     count=2_000,
     size=MIB,
     unit="µs/object",

@@ -9,7 +9,7 @@ MIB = 1 << 20
 KIB = 1 << 10
 GIB = 1 << 30
 
-ServerKind = Literal["nginx", "bench", "discard", "file", "direct"]
+ServerKind = Literal["nginx", "bench", "discard", "store", "file", "direct", "folder"]
 Unit = Literal["s/GB", "µs/object", "GB/s"]
 
 
@@ -35,11 +35,13 @@ class Question:
     prefix: str = ""
     note: str = ""
     options: dict[str, Any] = field(default_factory=dict)
+    warm: int | None = None  # objects of the untimed run before; None: as many as the runner thinks fit
+    direction: Literal["", "in", "out"] = ""  # seen by the server: what of its traffic is the question's
 
     @property
     def local(self) -> bool:
-        """Files are read from disk: there is no server, and both cores may be used."""
-        return self.server in ("file", "direct")
+        """On disk: there is no server, and both cores may be used."""
+        return self.server in ("file", "direct", "folder")
 
     @property
     def data_prefix(self) -> str:
