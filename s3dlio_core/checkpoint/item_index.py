@@ -34,6 +34,8 @@ class ItemIndex:
         codec: "" (raw), "zstd", or "zstd-planes" (bytes regrouped by significance before zstd).
         frame_size: Uncompressed bytes of each compressed frame but the last; 0 when raw.
         frame_ends: End of each stored frame, counted from `payload_offset`; 8 bytes each, little-endian.
+        head_crc: CRC-32 of the stored bytes before the payload; 0 where there are none.
+        tail_crc: CRC-32 of the stored bytes behind the payload; 0 where there are none.
     """
 
     payload_offset: int
@@ -45,6 +47,8 @@ class ItemIndex:
     codec: str = ""
     frame_size: int = 0
     frame_ends: bytes = b""
+    head_crc: int = 0
+    tail_crc: int = 0
 
     def __post_init__(self) -> None:
         blocks = -(-self.nbytes // self.block_size) if self.block_size else 0
@@ -69,6 +73,11 @@ class ItemIndex:
         start = struct.unpack_from("<Q", self.frame_ends, 8 * (number - 1))[0] if number else 0
         return start, struct.unpack_from("<Q", self.frame_ends, 8 * number)[0]
 
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of the payload as it is stored, compressed or not."""
+        return self.frame(len(self.frame_ends) // 8 - 1)[1] if self.frame_ends else self.nbytes
+
     def to_primitive(self) -> dict[str, Any]:
         """As ints, strings, bytes and a tuple of ints."""
         return asdict(self)
@@ -83,7 +92,7 @@ class ItemIndex:
         try:
             known = {field.name: stored[field.name] for field in fields(cls)}
             known["shape"] = tuple(int(extent) for extent in known["shape"])
-            for name in ("payload_offset", "nbytes", "block_size", "frame_size"):
+            for name in ("payload_offset", "nbytes", "block_size", "frame_size", "head_crc", "tail_crc"):
                 known[name] = int(known[name])
             for name, kind in (("crcs", bytes), ("frame_ends", bytes), ("codec", str), ("dtype", str)):
                 if not isinstance(known[name], kind):
