@@ -11,6 +11,7 @@ namespace nb = nanobind;
 using StoreClass = nb::class_<NativeStore>;
 
 void bind_buffer(nb::module_& module);
+void bind_checksum(nb::module_& module);
 void bind_values(nb::module_& module);
 void bind_options(nb::module_& module);
 StoreClass bind_store(nb::module_& module);

@@ -2,7 +2,6 @@
 #include <nanobind/stl/string.h>
 
 #include "bind.h"
-#include "engine/crc/crc.h"
 #include "engine/datagen/generate.h"
 #include "engine/memory/buffer.h"
 #include "errors.h"
@@ -32,12 +31,6 @@ Buffer whole(const DataGenerator& generator) {
   return buffer;
 }
 
-uint32_t crc32c(nb::handle data) {
-  const Memory memory = Memory::readable(data, "data");
-  nb::gil_scoped_release unlocked;
-  return static_cast<uint32_t>(crc_update(ChecksumKind::kCrc32c, 0, memory.const_bytes()));
-}
-
 }  // namespace
 
 void bind_datagen(nb::module_& module) {
@@ -54,8 +47,6 @@ void bind_datagen(nb::module_& module) {
       .def_prop_ro("size", &DataGenerator::size)
       .def_prop_ro("block_count", &DataGenerator::block_count)
       .def_prop_ro("unique_blocks", &DataGenerator::unique_blocks);
-  module.def("crc32c", &crc32c, "data"_a.none(), nb::sig("def crc32c(data: object) -> int"),
-             "CRC-32C, as records carry it.");
 }
 
 }  // namespace s3dlio::python

@@ -14,6 +14,7 @@ NB_MODULE(_ext, module) {
   bind_service(module);
   bind_pending(module);
   bind_buffer(module);
+  bind_checksum(module);
   bind_values(module);
   bind_options(module);
   StoreClass store = bind_store(module);
