@@ -127,6 +127,17 @@ def memory_size(object: object, what: str) -> int:
 def allocate(size: int) -> Buffer:
     """Memory from the engine's pool; its contents are unspecified."""
 
+def crc32(data: object, value: int = 0) -> int: ...
+
+def crc32c(data: object, value: int = 0) -> int: ...
+
+def crc64nvme(data: object, value: int = 0) -> int: ...
+
+def crc32_blocks(data: object, block_size: int) -> bytes:
+    """Four little-endian bytes a block; the last block may be shorter."""
+
+def crc32_combine(first: int, second: int, second_size: int) -> int: ...
+
 class ObjectMeta:
     """What a store knows about one object. Immutable."""
 
@@ -643,6 +654,3 @@ class DataGenerator:
 
     @property
     def unique_blocks(self) -> int: ...
-
-def crc32c(data: object) -> int:
-    """CRC-32C, as records carry it."""
