@@ -1,0 +1,142 @@
+"""Ranges of objects into tensors: straight into contiguous ones on the CPU, through a staging pool into all others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from s3dlio_core.fill import Fill, Source, fill_many
+from s3dlio_torch._staging import StagingPool, StagingSlot
+
+__all__ = ["TensorItem", "fill_tensors", "flat_bytes"]
+
+_CALLS_IN_FLIGHT = 8
+_CALL_BYTES = 64 << 20  # one call gathers small tensors up to this
+_CALL_RANGES = 4096
+_ALIGNMENT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class TensorItem:
+    """One tensor and where its bytes are stored, row-major and little-endian.
+
+    Attributes:
+        start, end: Of the object's bytes: [start, end).
+        dtype: Of the stored elements; the target's may differ, then they are converted as copy_() does.
+        target: Of the stored shape.
+    """
+
+    source: Source
+    start: int
+    end: int
+    dtype: torch.dtype
+    target: torch.Tensor
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the stored bytes are the target's bytes."""
+        target = self.target
+        return target.device.type == "cpu" and target.dtype == self.dtype and target.is_contiguous()
+
+
+def fill_tensors(items: Iterable[TensorItem]) -> None:
+    """Read all of them, several calls into the engine at once; over when the last byte is in place.
+
+    Raises:
+        StorageError: The first failure; the tensors' contents are unspecified then.
+    """
+    wanted = [item for item in items if item.end > item.start]
+    fill_many(_direct_fills(item for item in wanted if item.is_direct), _CALLS_IN_FLIGHT)
+    staged = [item for item in wanted if not item.is_direct]
+    if staged:
+        pool = StagingPool(pinned=any(item.target.device.type != "cpu" for item in staged))
+        fill_many(_staged_fills(staged, pool), pool.slots)
+        pool.drain()
+
+
+def flat_bytes(tensor: torch.Tensor) -> torch.Tensor:
+    """The memory of a contiguous tensor: uint8, shape [nbytes], not empty."""
+    return tensor.detach().reshape(-1).view(torch.uint8)
+
+
+def _direct_fills(items: Iterable[TensorItem]) -> Iterator[Fill]:
+    call: list[TensorItem] = []
+    size = 0
+    for item in items:
+        full = size + item.end - item.start > _CALL_BYTES or len(call) == _CALL_RANGES
+        if call and (full or item.source is not call[0].source):
+            yield _direct_fill(call)
+            call, size = [], 0
+        call.append(item)
+        size += item.end - item.start
+    if call:
+        yield _direct_fill(call)
+
+
+def _direct_fill(call: list[TensorItem]) -> Fill:
+    ranges = [(item.start, item.end) for item in call]
+    return Fill(call[0].source, ranges, [flat_bytes(item.target) for item in call])
+
+
+def _staged_fills(items: Iterable[TensorItem], pool: StagingPool) -> Iterator[Fill]:
+    """Calls that fill one slot each; drawn from while a slot is free."""
+    call: list[TensorItem] = []
+    size = 0
+    for item in items:
+        for piece in _pieces(item, pool.slot_bytes):
+            padded = -(-(piece.end - piece.start) // _ALIGNMENT) * _ALIGNMENT
+            if call and (size + padded > pool.slot_bytes or piece.source is not call[0].source):
+                yield _staged_fill(call, pool)
+                call, size = [], 0
+            call.append(piece)
+            size += padded
+    if call:
+        yield _staged_fill(call, pool)
+
+
+def _pieces(item: TensorItem, limit: int) -> Iterator[TensorItem]:
+    """`item` cut into pieces of at most `limit` bytes."""
+    size = item.end - item.start
+    if size <= limit:
+        yield item
+        return
+    target = item.target
+    if target.is_contiguous():
+        target = target.detach().view(-1)
+    # All extents before `axis` are 1, so a piece along it is one run of the stored bytes.
+    axis = next(number for number, extent in enumerate(target.shape) if extent > 1)
+    extent = target.shape[axis]
+    step_bytes = size // extent
+    steps = max(1, limit // step_bytes)
+    for first in range(0, extent, steps):
+        count = min(steps, extent - first)
+        start = item.start + first * step_bytes
+        part = target.detach().narrow(axis, first, count)
+        yield from _pieces(TensorItem(item.source, start, start + count * step_bytes, item.dtype, part), limit)
+
+
+def _staged_fill(call: list[TensorItem], pool: StagingPool) -> Fill:
+    slot = pool.take()
+    places = []
+    offset = 0
+    for piece in call:
+        size = piece.end - piece.start
+        places.append(slot.memory[offset : offset + size])
+        offset += -(-size // _ALIGNMENT) * _ALIGNMENT
+
+    def unload() -> None:
+        _unload(call, places, slot)
+        pool.give_back(slot)
+
+    return Fill(call[0].source, [(piece.start, piece.end) for piece in call], places, unload)
+
+
+def _unload(call: list[TensorItem], places: list[torch.Tensor], slot: StagingSlot) -> None:
+    with torch.no_grad():
+        for piece, place in zip(call, places, strict=True):
+            target = piece.target.detach()
+            target.copy_(place.view(piece.dtype).view(target.shape), non_blocking=True)
+    for device in {piece.target.device for piece in call}:
+        slot.copied_to(device)

@@ -1,0 +1,160 @@
+"""Tensors into those that are there: load_into, load_model; and a module's into an object: save_model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+
+from s3dlio_core import PutResult, Tuning
+from s3dlio_core.errors import CheckpointError
+from s3dlio_core.fill import Source
+from s3dlio_core.safetensors_header import TensorInfo
+from s3dlio_torch._fill_tensors import TensorItem, fill_tensors
+from s3dlio_torch._stores import Stores
+from s3dlio_torch.safetensors._dtypes import torch_layout
+from s3dlio_torch.safetensors._folder import find_tensors
+from s3dlio_torch.safetensors._save import check_tensors, shared_names, write_file
+
+__all__ = ["LoadReport", "load_into", "load_model", "save_model"]
+
+Target = torch.nn.Module | Mapping[str, Any]
+
+
+class LoadReport(NamedTuple):
+    """What did not meet its counterpart; both empty after a strict load.
+
+    Attributes:
+        missing: Wanted and not stored, ascending.
+        unexpected: Stored and not wanted, ascending.
+    """
+
+    missing: list[str]
+    unexpected: list[str]
+
+
+def load_into(
+    uri: str | os.PathLike[str],
+    target: Target,
+    *,
+    strict: bool = True,
+    names: Iterable[str] | None = None,
+    tuning: Tuning | None = None,
+    **store_options: Any,
+) -> LoadReport:
+    """Read weights into the tensors of a module or of a state dict; no second copy of them is ever in memory.
+
+    Everything is compared before the first byte is read, so a checkpoint that does not fit changes nothing. Contiguous
+    CPU tensors are filled straight from the socket or the disk; others (on an accelerator, strided, of another type)
+    through 64 MiB of host memory.
+
+    Args:
+        uri: A safetensors object, a folder of them, or their index ("....safetensors.index.json").
+        target: A module, or tensors by name, e.g. model.state_dict(). Entries that are no tensors are passed by.
+        strict: Raise if a name is missing or unexpected. A name counts as there if another one of the same memory is
+            (tied weights).
+        names: Only these of the target's tensors.
+    Raises:
+        CheckpointError: Names (if strict) or shapes do not fit, or a tensor has no memory of its own to fill.
+    """
+    tensors = _targets(target, names)
+    with Stores(tuning, store_options) as stores:
+        found = find_tensors(stores, uri, "load_into")
+        where = os.fspath(uri)
+        missing = sorted(set(tensors) - set(found) - _covered(tensors, found))
+        unexpected = [] if names is not None else sorted(set(found) - set(tensors))
+        if strict and (missing or unexpected):
+            facts = [
+                f"{what}: {', '.join(which[:10])}{', ...' if len(which) > 10 else ''}"
+                for what, which in (("missing", missing), ("unexpected", unexpected))
+                if which
+            ]
+            raise CheckpointError("; ".join(facts), operation="load_into", uri=where)
+        items = [_item(*found[name], tensors[name]) for name in found if name in tensors]
+        try:
+            fill_tensors(items)
+        finally:
+            for item in items:
+                torch.autograd.graph.increment_version(item.target)
+        return LoadReport(missing, unexpected)
+
+
+def load_model(
+    model: torch.nn.Module,
+    uri: str | os.PathLike[str],
+    strict: bool = True,
+    *,
+    tuning: Tuning | None = None,
+    **store_options: Any,
+) -> LoadReport:
+    """load_into() in the argument order of the format's own library."""
+    return load_into(uri, model, strict=strict, tuning=tuning, **store_options)
+
+
+def save_model(
+    model: torch.nn.Module,
+    uri: str | os.PathLike[str],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    tuning: Tuning | None = None,
+    **store_options: Any,
+) -> PutResult:
+    """Write a module's tensors; of those that are one and the same (tied weights) the one that comes first by name.
+
+    The names left out are kept in the metadata, each with the name it is stored under. load_model() brings them back.
+
+    Raises:
+        SharedTensorsError: Tensors overlap without being the same.
+        InvalidArgumentError: A tensor is sparse or not contiguous.
+    """
+    tensors = {name: tensor for name, tensor in model.state_dict().items() if isinstance(tensor, torch.Tensor)}
+    words = dict(metadata or {})
+    for group in shared_names(tensors):
+        kept = min(group)
+        for name in group:
+            if name != kept and _identity(tensors[name]) == _identity(tensors[kept]):
+                words[name] = kept
+                del tensors[name]
+    with Stores(tuning, store_options) as stores:
+        store, key = stores.at(uri, "save_model")
+        check_tensors(tensors, store.uri_of(key))
+        return write_file(store, key, tensors, words or None)
+
+
+def _targets(target: Target, names: Iterable[str] | None) -> dict[str, torch.Tensor]:
+    entries = target.state_dict() if isinstance(target, torch.nn.Module) else target
+    tensors = {name: tensor for name, tensor in entries.items() if isinstance(tensor, torch.Tensor)}
+    if names is None:
+        return tensors
+    wanted = set(names)
+    if unknown := sorted(wanted - set(tensors)):
+        raise KeyError(f"the target has no tensor {', '.join(unknown[:10])}")
+    return {name: tensor for name, tensor in tensors.items() if name in wanted}
+
+
+def _covered(tensors: Mapping[str, torch.Tensor], found: Mapping[str, Any]) -> set[str]:
+    """Names whose tensor is filled under another name."""
+    filled = {_identity(tensor) for name, tensor in tensors.items() if name in found}
+    return {name for name, tensor in tensors.items() if _identity(tensor) in filled}
+
+
+def _identity(tensor: torch.Tensor) -> tuple[Any, ...]:
+    if not tensor.numel() or tensor.device.type == "meta" or tensor.layout != torch.strided:
+        return (id(tensor),)
+    return tensor.device, tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride()
+
+
+def _item(source: Source, info: TensorInfo, target: torch.Tensor) -> TensorItem:
+    dtype, shape = torch_layout(info, source.uri)
+    problem = ""
+    if tuple(target.shape) != shape:
+        problem = f"is stored with the shape {list(shape)}; the target's is {list(target.shape)}"
+    elif target.device.type == "meta":
+        problem = "is on the meta device in the target: call model.to_empty(device=...) first"
+    elif target.layout != torch.strided or type(target.detach()) is not torch.Tensor:
+        problem = f"is a {type(target).__name__} of layout {target.layout} in the target; expected a plain dense tensor"
+    if problem:
+        raise CheckpointError(f'tensor "{info.name}" {problem}', operation="load_into", uri=source.uri)
+    return TensorItem(source, info.start, info.end, dtype, target)
