@@ -5,8 +5,29 @@ try:
 except ImportError as error:
     raise ImportError("s3dlio_torch needs PyTorch 2.10 or newer: pip install torch") from error
 
+from s3dlio_core.loader import LoaderOptions, merge_states
+from s3dlio_torch.async_loader import AsyncLoader, create_async_loader
+from s3dlio_torch.client_config import S3ClientConfig
 from s3dlio_torch.iterable_dataset import S3IterableDataset
 from s3dlio_torch.map_dataset import S3MapDataset
-from s3dlio_torch.sample import SampleReader
+from s3dlio_torch.readers import S3ReaderConstructor, SampleReader
+from s3dlio_torch.rows import collate
 
-__all__ = ["S3IterableDataset", "S3MapDataset", "SampleReader"]
+# The names that older s3dlio gave these.
+ObjectStoreIterableDataset = S3IterableDataset
+ObjectStoreMapDataset = S3MapDataset
+
+__all__ = [
+    "AsyncLoader",
+    "LoaderOptions",
+    "ObjectStoreIterableDataset",
+    "ObjectStoreMapDataset",
+    "S3ClientConfig",
+    "S3IterableDataset",
+    "S3MapDataset",
+    "S3ReaderConstructor",
+    "SampleReader",
+    "collate",
+    "create_async_loader",
+    "merge_states",
+]

@@ -1,38 +1,47 @@
-"""Streams every object below a prefix, read ahead by the engine while the model works."""
+"""Streams every sample below a prefix, read ahead by the engine while the model works."""
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from torch.utils.data import IterableDataset, get_worker_info
 
-from s3dlio_core import FetchItem
-from s3dlio_torch.loader_options import LoaderOptions
-from s3dlio_torch.manifest import Manifest, manifest_of_objects, manifest_of_prefix
-from s3dlio_torch.sample import Transform, check_return_type, make_sample
-from s3dlio_torch.sharding import WHOLE, shard_of_rank, shard_of_worker
+from s3dlio_core.loader import EpochId, Layout, LoaderOptions, Progress, State, Tracker, resumed
+from s3dlio_torch.control import Control
+from s3dlio_torch.sample import Transform
+from s3dlio_torch.sample_iterator import SampleIterator
+from s3dlio_torch.sharding import rank_and_world_size
+from s3dlio_torch.source import Source, split_options
+
+__all__ = ["S3IterableDataset"]
 
 
 class S3IterableDataset(IterableDataset[Any]):
-    """One sample an object, over any scheme the core opens: s3://, file://, direct://.
+    """One sample an object (or a record), over any scheme the core opens: s3://, file://, direct://.
 
-    Each sample reaches exactly one DataLoader worker of one rank; the order is the listing's, and shards differ by one
-    sample at most. Objects are fetched ahead by the engine's threads, bounded in bytes and in requests, so one process
-    without workers already fills the link; use workers for decoding.
+    Each sample reaches exactly one DataLoader worker of one rank. Objects are fetched ahead by the engine's threads,
+    bounded in bytes and in requests, so one process without workers already fills the link; use workers for decoding.
+    docs/datasets.md tells the order, the division and how an epoch is resumed.
 
     The listing happens once, when the dataset is made: workers receive it, and a missing bucket shows at once.
 
     Args:
         uri: Prefix to read, e.g. "s3://bucket/train/".
-        loader_opts: Read-ahead, as a LoaderOptions or a dict of its fields; unknown names are refused.
+        loader_opts: Order, division, read-ahead: LoaderOptions or a dict of its fields; unknown names are refused.
         return_type: "tensor" (uint8, shape [size], over the received memory), "bytes" or "reader" (a SampleReader).
         transform: Called with the sample; what it returns is yielded.
         enable_sharding: False gives every rank and every worker all samples.
-        store_options: Passed to open_store: endpoint_url, region, profile, tuning, ...
+        arguments: `records` ("tfrecord", "webdataset", "npy", "npz", "hdf5", "safetensors", or a RecordIndex) and
+            `record_options`: one sample a record. `manifest_cache`: path or URI that keeps the listing. `listing`:
+            "rank0", "each" or "auto". `reader_constructor`: an S3ReaderConstructor. `region`, `endpoint`,
+            `s3client_config`: as AWS's connector has them. `writable`, `suppress_nonwritable_warning`: as older s3dlio
+            has them; samples are always writable. All others go to open_store: endpoint_url, profile, tuning, ...
     Raises:
         StorageError: While listing, or from the iterator at the object that failed; never a short epoch.
+        TypeError, ValueError: An option that is unknown, of another type, or out of its bounds.
     """
 
     def __init__(
@@ -43,105 +52,204 @@ class S3IterableDataset(IterableDataset[Any]):
         return_type: str = "tensor",
         transform: Transform | None = None,
         enable_sharding: bool = True,
-        **store_options: Any,
+        **arguments: Any,
     ) -> None:
-        self._set_up(
-            manifest_of_prefix(uri, **store_options),
-            LoaderOptions.of(loader_opts),
-            return_type,
-            transform,
-            enable_sharding,
-        )
+        options = LoaderOptions.of(loader_opts)
+        arguments |= {"return_type": return_type, "transform": transform}
+        self._set_up(Source.of(uri, options, sharded=enable_sharding, **arguments), options, enable_sharding)
 
     @classmethod
     def from_prefix(
         cls,
         uri: str,
         *,
-        region: str | None = None,
-        endpoint: str | None = None,
-        transform: Transform | None = None,
-        enable_sharding: bool = False,
         loader_opts: LoaderOptions | dict[str, Any] | None = None,
-        **store_options: Any,
+        enable_sharding: bool = False,
+        **arguments: Any,
     ) -> S3IterableDataset:
         """The shape of AWS's connector: `transform` gets a seekable reader with `.bucket` and `.key`.
 
-        As there, sharding is off unless asked for: with N workers and no sharding every object comes N times.
+        As there, the prefix is literal on object stores ("s3://bucket/train/part-"), and sharding is off unless asked
+        for: with N workers and no sharding every sample comes N times. Loader options may be given as arguments, as
+        older s3dlio has it (batch_size=..., prefetch=...); samples are then tensors unless return_type says otherwise.
         """
-        manifest = manifest_of_prefix(uri, region=region, endpoint_url=endpoint, **store_options)
-        return cls._of_readers(manifest, transform, enable_sharding, loader_opts)
+        return cls._made(uri, loader_opts, enable_sharding, {"literal": True, **arguments})
 
     @classmethod
     def from_objects(
         cls,
         object_uris: str | Iterable[str],
         *,
-        region: str | None = None,
-        endpoint: str | None = None,
-        transform: Transform | None = None,
-        enable_sharding: bool = False,
         loader_opts: LoaderOptions | dict[str, Any] | None = None,
-        **store_options: Any,
+        enable_sharding: bool = False,
+        **arguments: Any,
     ) -> S3IterableDataset:
         """As from_prefix, over the given objects in the given order; nothing is listed."""
-        uris = [object_uris] if isinstance(object_uris, str) else object_uris
-        manifest = manifest_of_objects(uris, region=region, endpoint_url=endpoint, **store_options)
-        return cls._of_readers(manifest, transform, enable_sharding, loader_opts)
+        uris = [object_uris] if isinstance(object_uris, str) else list(object_uris)
+        if arguments.get("records") is None:
+            arguments.setdefault("listing", "each")
+        return cls._made(uris, loader_opts, enable_sharding, arguments)
 
     @classmethod
-    def _of_readers(
+    def _made(
         cls,
-        manifest: Manifest,
-        transform: Transform | None,
-        enable_sharding: bool,
+        where: str | Iterable[str],
         loader_opts: LoaderOptions | dict[str, Any] | None,
+        enable_sharding: bool,
+        arguments: dict[str, Any],
     ) -> S3IterableDataset:
+        options, rest = split_options(loader_opts, arguments)
+        older_shape = len(rest) < len(arguments)
+        rest.setdefault("return_type", "tensor" if older_shape else "reader")
         dataset = cls.__new__(cls)
-        dataset._set_up(manifest, LoaderOptions.of(loader_opts), "reader", transform, enable_sharding)
+        dataset._set_up(Source.of(where, options, sharded=enable_sharding, **rest), options, enable_sharding)
         return dataset
 
-    def _set_up(
-        self,
-        manifest: Manifest,
-        options: LoaderOptions,
-        return_type: str,
-        transform: Transform | None,
-        enable_sharding: bool,
-    ) -> None:
-        self._manifest = manifest
+    def _set_up(self, source: Source, options: LoaderOptions, enable_sharding: bool) -> None:
+        self._source = source
         self._options = options
-        self._return_type = check_return_type(return_type)
-        self._transform = transform
         self._enable_sharding = enable_sharding
-        # Asked here because a worker process has no process group.
-        self._rank_shard = shard_of_rank() if enable_sharding else WHOLE
+        if options.shard_rank is not None and options.shard_world_size is not None:
+            self._rank, self._world_size = options.shard_rank, options.shard_world_size
+        else:
+            # Asked here because a worker process has no process group.
+            self._rank, self._world_size = rank_and_world_size()
+        self._control = Control()
+        self._epoch_was_set = False
+        self._loaded: State | None = None
+        self._load = 0  # number of the newest state loaded in the training process
+        self._loaded_by_worker = False
+        self._tracker: tuple[int, Tracker] | None = None  # (process, what its newest iterator has read)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_tracker": None}
 
     def __len__(self) -> int:
-        """Samples this rank yields, over all its workers."""
-        return len(self._rank_shard.of(len(self._manifest)))
+        """Samples this rank yields, over all its workers; after load_state_dict() those that are left."""
+        state = self._loaded.flat() if self._loaded is not None else self._fresh()
+        rank, world_size = (self._rank, self._world_size) if self._enable_sharding else (0, 1)
+        layout = Layout(rank, world_size, block=self._options.block)
+        return state.share(layout, drop_last=self._options.drop_last, wrap=self._options.wrap).of_rank
 
-    def __iter__(self) -> Iterator[Any]:
-        manifest = self._manifest
-        indices = self._indices_of_this_worker()
-        items = [FetchItem(entry.key, entry.size) for entry in (manifest.entries[i] for i in indices)]
-        bucket, prefix = manifest.store.bucket, manifest.store.prefix
-        with manifest.store.prefetch(
-            items,
-            window_bytes=self._options.window_bytes,
-            window_requests=self._options.window_requests,
-            in_order=self._options.in_order,
-        ) as stream:
-            for position, data in stream:
-                yield make_sample(data, bucket, prefix + items[position].key, self._return_type, self._transform)
+    def __iter__(self) -> SampleIterator:
+        layout = self._layout()
+        return SampleIterator(
+            self._source.manifest,
+            self._options,
+            self._source.maker,
+            self._starting_state(layout),
+            resume=lambda stored: resumed(self._checked(stored), layout),
+            on_tracker=self._follow,
+        )
 
-    def _indices_of_this_worker(self) -> range:
-        if self._enable_sharding:
-            return shard_of_worker(self._rank_shard).of(len(self._manifest))
-        worker = get_worker_info()
-        if worker is not None and worker.num_workers > 1 and worker.id == 0:
-            warnings.warn(
-                f"enable_sharding is off: each of the {worker.num_workers} workers yields every object",
-                stacklevel=3,
+    def _follow(self, tracker: Tracker) -> None:
+        self._tracker = os.getpid(), tracker
+
+    # Epochs
+
+    @property
+    def epoch(self) -> int:
+        """Of the next iteration: as set_epoch() or a loaded state said; else 0."""
+        return self._control.epoch if self._loaded is None else self._loaded.id.epoch
+
+    def set_epoch(self, epoch: int) -> None:
+        """Give the next iteration the order of `epoch`; workers hear of it too, also persistent ones.
+
+        Call it in the training process before each epoch. A loaded state holds for its own epoch only.
+        """
+        if not isinstance(epoch, int) or isinstance(epoch, bool):
+            raise TypeError(f"epoch is {epoch!r}; expected an integer")
+        self._control.epoch = epoch
+        self._epoch_was_set = True
+        if self._loaded is not None and self._loaded.id.epoch != epoch:
+            self._loaded = None
+
+    # State
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was read so far in the current epoch, by the newest iterator of this process.
+
+        Raises:
+            RuntimeError: Workers do the reading, so only their loader knows: use torchdata's StatefulDataLoader.
+        """
+        if self._tracker is not None and self._tracker[0] == os.getpid():
+            state = self._tracker[1].state()
+            if state.id.epoch == self.epoch or get_worker_info() is not None:
+                return state.to_dict()
+        if get_worker_info() is None and self._tracker is None and self._control.workers_read:
+            raise RuntimeError(
+                "the samples are read by DataLoader workers, whose progress this process does not see; use "
+                "torchdata.stateful_dataloader.StatefulDataLoader and its state_dict()"
             )
-        return WHOLE.of(len(self._manifest))
+        return (self._loaded or self._fresh()).to_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Make the next iteration go on from a state; the one after it is a whole epoch again.
+
+        Call it before a DataLoader with workers is made. A state of merge_states() fits any number of ranks and
+        workers; a consumer's own state fits that consumer.
+
+        Raises:
+            ValueError: It is of other samples or another order, or no state.
+        """
+        self._loaded = self._checked(state_dict)
+        self._tracker = None
+        self._loaded_by_worker = get_worker_info() is not None
+        if not self._loaded_by_worker:
+            self._load = self._control.loads = self._control.loads + 1
+            if not self._epoch_was_set:
+                self._control.epoch = self._loaded.id.epoch
+
+    def _checked(self, stored: dict[str, Any]) -> State:
+        state = State.from_dict(stored)
+        self._epoch_id(state.id.epoch).check_same(state.id, "the state")
+        return state
+
+    def _starting_state(self, layout: Layout) -> State:
+        loaded = self._take_loaded()
+        return resumed(self._fresh() if loaded is None else loaded, layout)
+
+    def _take_loaded(self) -> State | None:
+        """The loaded state at its first use; None later."""
+        worker = get_worker_info()
+        loaded, self._loaded = self._loaded, None
+        if worker is None:
+            return None if loaded is None or self._control.taken_by_any(self._load) else loaded
+        self._control.note_worker(worker.id)
+        if self._control.loads != self._load:
+            raise RuntimeError("a state was loaded after the workers had started; make a new DataLoader for it")
+        if loaded is None or self._loaded_by_worker:
+            return loaded
+        # Every epoch may start workers anew, each with a copy of what was loaded.
+        return loaded if self._control.take(worker.id, self._load) else None
+
+    def _fresh(self) -> State:
+        return State(self._epoch_id(self._control.epoch), Progress(len(self._source.manifest)))
+
+    def _epoch_id(self, epoch: int) -> EpochId:
+        manifest, options = self._source.manifest, self._options
+        # Without a shuffle the seed changes nothing.
+        seed = options.seed if options.shuffle else 0
+        return EpochId(len(manifest), manifest.digest, options.shuffle, seed, epoch)
+
+    # Division
+
+    def _layout(self) -> Layout:
+        """The consumer that runs here."""
+        worker, options = get_worker_info(), self._options
+        if not self._enable_sharding:
+            if worker is not None and worker.num_workers > 1 and worker.id == 0:
+                warnings.warn(
+                    f"enable_sharding is off: each of the {worker.num_workers} workers yields every object",
+                    stacklevel=3,
+                )
+            return Layout(block=options.block)
+        number, count = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        if options.worker_id is not None and options.num_workers_pytorch is not None:
+            if worker is not None and (number, count) != (options.worker_id, options.num_workers_pytorch):
+                raise ValueError(
+                    f"worker_id and num_workers_pytorch say {options.worker_id} of {options.num_workers_pytorch}, but "
+                    f"this is DataLoader worker {number} of {count}; leave them out, the workers know themselves"
+                )
+            number, count = options.worker_id, options.num_workers_pytorch
+        return Layout(self._rank, self._world_size, number, count, options.block)

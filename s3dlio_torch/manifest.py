@@ -1,60 +1,42 @@
-"""The objects a dataset is made of: listed once, in one order, the same for every worker."""
+"""One listing a job: the first rank lists, the others are told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
-from s3dlio_core import Store, open_store
-from s3dlio_core.uri import parse_uri
+import torch.distributed as dist
+
+from s3dlio_core.loader import Manifest
+
+__all__ = ["listed_once"]
+
+_WAYS = ("auto", "rank0", "each")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One object: its key below the store's prefix, and its size in bytes where a listing told it."""
+def listed_once(list_it: Callable[[], Manifest], how: str, *, sharded: bool) -> Manifest:
+    """What `list_it` gives, asked of the store by rank 0 alone where that is wanted and a process group is there.
 
-    key: str
-    size: int | None
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """Objects of one store in a fixed order. Picklable: a worker receives it and lists nothing."""
-
-    store: Store
-    entries: tuple[Entry, ...]
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def uri(self, index: int) -> str:
-        """Full URI of the object at `index`."""
-        return self.store.uri_of(self.entries[index].key)
-
-
-def manifest_of_prefix(uri: str, **options: Any) -> Manifest:
-    """Lists every object below `uri`, ascending by key, without "folder" objects (size 0, key ending in "/").
-
+    Args:
+        how: "rank0": rank 0 lists and broadcasts, so all ranks must call this; "each": each rank lists; "auto": rank 0
+            for sharded datasets, which all ranks have.
     Raises:
-        BucketNotFoundError, AccessDeniedError, CredentialsError: As the store reports them, with the URI.
+        ValueError: `how` is something else.
+        Exception: On every rank, what listing raised on rank 0.
     """
-    store = open_store(uri, **options)
-    entries = (Entry(item.key, item.size) for item in store.list())
-    return Manifest(store, tuple(e for e in entries if not (e.key.endswith("/") and e.size == 0)))
-
-
-def manifest_of_objects(uris: Iterable[str], **options: Any) -> Manifest:
-    """The objects at `uris`, in the given order, all in one bucket or below one root.
-
-    Raises:
-        ValueError: Two URIs differ in scheme or bucket.
-    """
-    parsed = [parse_uri(uri) for uri in uris]
-    roots = {f"{uri.scheme}://{uri.bucket}" for uri in parsed}
-    if len(roots) > 1:
-        raise ValueError(f"objects of one dataset must share scheme and bucket; found {', '.join(sorted(roots))}")
-    if not parsed:
-        raise ValueError("a dataset needs at least one object; the list of URIs is empty")
-    store = open_store(f"{roots.pop()}/", **options)
-    return Manifest(store, tuple(Entry(uri.key, None) for uri in parsed))
+    if how not in _WAYS:
+        raise ValueError(f"listing is {how!r}; expected one of {', '.join(_WAYS)}")
+    together = how == "rank0" or (how == "auto" and sharded)
+    if not (together and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
+        return list_it()
+    box: list[Any] = [None]
+    if dist.get_rank() == 0:
+        try:
+            box[0] = list_it()
+        except Exception as error:  # the other ranks wait for an answer, whatever it is
+            box[0] = error
+    dist.broadcast_object_list(box, src=0)
+    if isinstance(box[0], Exception):
+        raise box[0]
+    manifest: Manifest = box[0]
+    return manifest

@@ -1,96 +1,151 @@
-"""Objects below a prefix by index; a batch of indices is one call into the engine."""
+"""Samples below a prefix by index; a batch of indices is one call into the engine."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from torch.utils.data import Dataset
 
-from s3dlio_torch.manifest import Manifest, manifest_of_objects, manifest_of_prefix
-from s3dlio_torch.sample import Transform, check_return_type, make_sample
+from s3dlio_core.loader import LoaderOptions
+from s3dlio_core.values import FetchItem
+from s3dlio_torch.rows import Rows, slab
+from s3dlio_torch.sample import Transform
+from s3dlio_torch.source import Source, split_options
+
+__all__ = ["S3MapDataset"]
+
+_READ_OPTIONS = ("reader_mode", "part_size", "max_inflight_parts", "window_bytes", "window_requests")
 
 
 class S3MapDataset(Dataset[Any]):
-    """One sample an object, by position in the listing (ascending by key). Samplers do shuffling and sharding.
+    """One sample an object (or a record), by position in the listing (ascending by key).
+
+    Samplers do shuffling and sharding, and their state is the state: StatefulDataLoader resumes it. DataLoader asks for
+    a batch at once, and it is read by one call; with return_type "tensor" into one piece of memory, of which
+    equal-sized samples are the rows: `collate_fn=s3dlio_torch.collate` hands it on without a copy.
 
     Args:
         uri: Prefix to read, e.g. "s3://bucket/train/". Listed once, when the dataset is made.
-        return_type: "tensor" (uint8, shape [size], over the received memory), "bytes" or "reader" (a SampleReader).
+        loader_opts: reader_mode, part_size, max_inflight_parts, window_bytes, window_requests of LoaderOptions; also as
+            arguments.
+        return_type: "tensor" (uint8, shape [size]), "bytes" or "reader" (a SampleReader).
         transform: Called with the sample; what it returns is the item.
-        store_options: Passed to open_store: endpoint_url, region, profile, tuning, ...
+        pin_memory: Read batches into pinned memory where there is an accelerator; in worker processes it is shared
+            memory instead, and DataLoader's own pin_memory does it.
+        arguments: As of S3IterableDataset.
     Raises:
         StorageError: While listing, or when an object cannot be read.
+        TypeError, ValueError: An option that is unknown, of another type, or out of its bounds.
     """
 
     def __init__(
         self,
         uri: str,
         *,
+        loader_opts: LoaderOptions | dict[str, Any] | None = None,
         return_type: str = "tensor",
         transform: Transform | None = None,
-        **store_options: Any,
+        pin_memory: bool = False,
+        **arguments: Any,
     ) -> None:
-        self._set_up(manifest_of_prefix(uri, **store_options), return_type, transform)
+        arguments |= {"return_type": return_type, "transform": transform}
+        self._set_up(uri, loader_opts, pin_memory, arguments)
 
     @classmethod
-    def from_prefix(
-        cls,
-        uri: str,
-        *,
-        region: str | None = None,
-        endpoint: str | None = None,
-        transform: Transform | None = None,
-        **store_options: Any,
-    ) -> S3MapDataset:
-        """The shape of AWS's connector: `transform` gets a seekable reader with `.bucket` and `.key`."""
-        dataset = cls.__new__(cls)
-        manifest = manifest_of_prefix(uri, region=region, endpoint_url=endpoint, **store_options)
-        dataset._set_up(manifest, "reader", transform)
-        return dataset
+    def from_prefix(cls, uri: str, **arguments: Any) -> S3MapDataset:
+        """The shape of AWS's connector: `transform` gets a seekable reader with `.bucket` and `.key`; the prefix is
+        literal on object stores.
+        """
+        return cls._made(uri, {"literal": True, **arguments})
 
     @classmethod
-    def from_objects(
-        cls,
-        object_uris: str | Iterable[str],
-        *,
-        region: str | None = None,
-        endpoint: str | None = None,
-        transform: Transform | None = None,
-        **store_options: Any,
-    ) -> S3MapDataset:
+    def from_objects(cls, object_uris: str | Iterable[str], **arguments: Any) -> S3MapDataset:
         """As from_prefix, over the given objects in the given order; nothing is listed."""
+        return cls._made([object_uris] if isinstance(object_uris, str) else list(object_uris), arguments)
+
+    @classmethod
+    def _made(cls, where: str | list[str], arguments: dict[str, Any]) -> S3MapDataset:
         dataset = cls.__new__(cls)
-        uris = [object_uris] if isinstance(object_uris, str) else object_uris
-        manifest = manifest_of_objects(uris, region=region, endpoint_url=endpoint, **store_options)
-        dataset._set_up(manifest, "reader", transform)
+        rest = dict(arguments)
+        loader_opts, pin_memory = rest.pop("loader_opts", None), rest.pop("pin_memory", False)
+        older_shape = any(name in LoaderOptions.names() for name in rest)
+        rest.setdefault("return_type", "tensor" if older_shape else "reader")
+        dataset._set_up(where, loader_opts, pin_memory, rest)
         return dataset
 
-    def _set_up(self, manifest: Manifest, return_type: str, transform: Transform | None) -> None:
-        self._manifest = manifest
-        self._return_type = check_return_type(return_type)
-        self._transform = transform
+    def _set_up(
+        self,
+        where: str | list[str],
+        loader_opts: LoaderOptions | dict[str, Any] | None,
+        pin_memory: bool,
+        arguments: dict[str, Any],
+    ) -> None:
+        if not isinstance(pin_memory, bool):
+            raise TypeError(f"pin_memory is {pin_memory!r}; expected True or False")
+        options, rest = split_options(loader_opts, arguments)
+        idle = sorted(name for name in LoaderOptions.names() if name not in _READ_OPTIONS and _was_given(options, name))
+        if idle:
+            raise TypeError(
+                f"{', '.join(idle)} would do nothing here: samplers order and divide a map dataset; valid loader "
+                f"options are {', '.join(_READ_OPTIONS)}"
+            )
+        self._source = Source.of(where, options, **rest)
+        self._options = options
+        self._pin_memory = pin_memory
 
     def __len__(self) -> int:
-        return len(self._manifest)
+        return len(self._source.manifest)
 
     def __getitem__(self, index: int) -> Any:
-        entry = self._manifest.entries[self._checked(index)]
-        data = self._manifest.store.get(entry.key, size=entry.size)
-        return self._sample(entry.key, data)
+        return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """The samples at `indices`, in that order, fetched together. DataLoader calls this for each batch."""
-        keys = [self._manifest.entries[self._checked(index)].key for index in indices]
-        fetched = self._manifest.store.get_many(keys)
-        return [self._sample(key, data) for key, data in zip(keys, fetched, strict=True)]
+        manifest, maker = self._source.manifest, self._source.maker
+        wanted = [self._checked(index) for index in indices]
+        if not maker.fetches:
+            return [maker.make(manifest, index, None) for index in wanted]
+        sizes = [manifest.size(index) for index in wanted]
+        items = [manifest.item(index) for index in wanted]
+        known = [size for size in sizes if size is not None]
+        if (
+            len(known) == len(sizes)
+            and maker.takes_rows(manifest)
+            and wanted
+            and hasattr(manifest.store, "get_many_into")
+        ):
+            rows = self._rows(items, known)
+            if maker.transform is None:
+                return rows
+            return [maker.make(manifest, index, row) for index, row in zip(wanted, rows, strict=True)]
+        return [maker.make(manifest, index, data) for index, data in zip(wanted, self._fetched(items), strict=True)]
 
-    def _sample(self, key: str, data: Any) -> Any:
-        store = self._manifest.store
-        return make_sample(data, store.bucket, store.prefix + key, self._return_type, self._transform)
+    def _rows(self, items: list[FetchItem], sizes: list[int]) -> Rows:
+        """Tensors, read into one piece of memory."""
+        store: Any = self._source.manifest.store
+        offsets = [0, *itertools.accumulate(sizes)]
+        memory = slab(offsets[-1], pin_memory=self._pin_memory)
+        store.get_many_into(items, memory, offsets)
+        rows = [memory[start:end] for start, end in itertools.pairwise(offsets)]
+        even = len(set(sizes)) == 1
+        return Rows(rows, memory.view(len(items), -1) if even and sizes[0] else None)
+
+    def _fetched(self, items: list[FetchItem]) -> list[Any]:
+        store, options = self._source.manifest.store, self._options
+        requests = options.window_requests or store.tuning.max_connections
+        # Everything asked for is kept, so the window need not hold it back.
+        window = max(options.window_bytes, sum(item.size or 0 for item in items))
+        with store.prefetch(items, window_bytes=window, window_requests=max(requests, 1)) as stream:
+            return [data for _, data in stream]
 
     def _checked(self, index: int) -> int:
-        total = len(self._manifest)
+        total = len(self)
         if not -total <= index < total:
             raise IndexError(f"index {index} is outside [{-total}, {total})")
-        return index
+        return index % total
+
+
+def _was_given(options: LoaderOptions, name: str) -> bool:
+    return bool(getattr(options, name) != LoaderOptions.__dataclass_fields__[name].default)

@@ -1,79 +1,23 @@
-"""What a dataset yields for one object: a tensor, bytes, or a reader; and what a transform makes of it."""
+"""What a dataset yields for a sample: a tensor, bytes, a reader, a decoded record, or what a transform makes of it."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 
-from s3dlio_core import Buffer
+from s3dlio_core.errors import StorageError, naming
+from s3dlio_core.loader import Manifest, RecordManifest
+from s3dlio_torch.readers import RangeReader, S3ReaderConstructor, SampleReader
+from s3dlio_torch.record_sample import record_to_torch
+
+__all__ = ["ReturnType", "SampleMaker", "Transform", "check_return_type"]
 
 ReturnType = Literal["tensor", "bytes", "reader"]
 RETURN_TYPES: tuple[ReturnType, ...] = ("tensor", "bytes", "reader")
 Transform = Callable[[Any], Any]
-
-
-class SampleReader(io.BufferedIOBase):
-    """A seekable, read-only file over one object's bytes, which are in memory already.
-
-    Attributes:
-        bucket: Bucket of the object; "" for file stores.
-        key: Full key of the object in its bucket.
-    """
-
-    def __init__(self, data: Buffer, bucket: str, key: str) -> None:
-        self.bucket = bucket
-        self.key = key
-        self._view = memoryview(data)
-        self._position = 0
-
-    def getbuffer(self) -> memoryview:
-        """The whole object without a copy: uint8, shape [size]."""
-        return self._view
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Moves to `offset` from the start, the position or the end; past the end means the end."""
-        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: len(self._view)}
-        if whence not in bases:
-            raise ValueError(f"whence is {whence}; expected 0, 1 or 2")
-        position = bases[whence] + offset
-        if position < 0:
-            raise ValueError(f"seek to {position}: a position cannot be negative")
-        self._position = min(position, len(self._view))
-        return self._position
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        return bytes(self._take(size))
-
-    def read1(self, size: int = -1, /) -> bytes:
-        return self.read(size)
-
-    def readinto(self, buffer: Any, /) -> int:
-        target = memoryview(buffer).cast("B")
-        piece = self._take(len(target))
-        target[: len(piece)] = piece
-        return len(piece)
-
-    def readinto1(self, buffer: Any, /) -> int:
-        return self.readinto(buffer)
-
-    def _take(self, size: int | None) -> memoryview:
-        rest = len(self._view) - self._position
-        count = rest if size is None or size < 0 else min(size, rest)
-        piece = self._view[self._position : self._position + count]
-        self._position += count
-        return piece
 
 
 def check_return_type(value: str) -> ReturnType:
@@ -84,18 +28,77 @@ def check_return_type(value: str) -> ReturnType:
     raise ValueError(f"return_type is {value!r}; expected one of {', '.join(RETURN_TYPES)}")
 
 
-def make_sample(data: Buffer, bucket: str, key: str, return_type: ReturnType, transform: Transform | None) -> Any:
-    """One sample from the bytes of one object.
+@dataclass(frozen=True)
+class SampleMaker:
+    """Makes samples of the bytes that arrived.
 
-    Returns:
-        "tensor": uint8 tensor of shape [size] over `data`, no copy; "bytes": a copy; "reader": a SampleReader.
-        With `transform`, what it makes of that.
+    Attributes:
+        return_type: "tensor": uint8, shape [size], over the received memory; "bytes": a copy; "reader": a file over it.
+            Of a decoded record, each piece of bytes becomes that, and with "tensor" each array a tensor.
+        transform: Called with that; what it returns is the sample.
+        reader: With "reader", what kind.
     """
-    sample: Any
-    if return_type == "tensor":
-        sample = torch.utils.dlpack.from_dlpack(data) if len(data) else torch.empty(0, dtype=torch.uint8)
-    elif return_type == "bytes":
-        sample = bytes(data)
-    else:
-        sample = SampleReader(data, bucket, key)
-    return sample if transform is None else transform(sample)
+
+    return_type: ReturnType = "tensor"
+    transform: Transform | None = None
+    reader: S3ReaderConstructor = field(default_factory=S3ReaderConstructor)
+
+    @property
+    def fetches(self) -> bool:
+        """Whether the bytes are wanted beforehand."""
+        return self.return_type != "reader" or self.reader.kind == "sequential"
+
+    def takes_rows(self, manifest: Manifest) -> bool:
+        """Whether the bytes may arrive as rows of one tensor."""
+        return self.return_type == "tensor" and not isinstance(manifest, RecordManifest)
+
+    def check(self, manifest: Manifest) -> None:
+        """Raise ValueError if samples of `manifest` cannot be made so."""
+        if not self.fetches and isinstance(manifest, RecordManifest):
+            raise ValueError("range_based readers read whole objects; leave reader_constructor out with records")
+
+    def make(self, manifest: Manifest, index: int, data: Any) -> Any:
+        """The sample at `index`.
+
+        Args:
+            data: Its bytes: a Buffer, a uint8 tensor of shape [size], or any memory; None where fetches is False.
+        Raises:
+            RecordError: A damaged record.
+        """
+        if not isinstance(manifest, RecordManifest):
+            plain = self._of_object(manifest, index, data)
+        else:
+            plain = self._of_record(manifest, index, manifest.decode(index, memoryview(data)))
+        if self.transform is None:
+            return plain
+        try:
+            return self.transform(plain)
+        except StopIteration as error:  # would end the epoch
+            raise RuntimeError(f"the transform raised StopIteration for {manifest.name(index)}") from error
+        except StorageError as error:
+            raise naming(error, "transform", manifest.store.uri_of(manifest.item(index).key)) from None
+
+    def _of_object(self, manifest: Manifest, index: int, data: Any) -> Any:
+        if data is None:
+            return RangeReader(manifest.store, manifest.item(index).key, self.reader.buffer_size)
+        if self.return_type == "tensor":
+            return as_tensor(data)
+        if self.return_type == "bytes":
+            return bytes(data)
+        return SampleReader(data, manifest.store.bucket, manifest.name(index))
+
+    def _of_record(self, manifest: Manifest, index: int, record: Any) -> Any:
+        if self.return_type == "tensor":
+            return record_to_torch(record)
+        if isinstance(record, dict):
+            return {name: self._of_record(manifest, index, value) for name, value in record.items()}
+        if isinstance(record, (memoryview, bytes, bytearray)):
+            return self._of_object(manifest, index, record)
+        return record
+
+
+def as_tensor(data: Any) -> torch.Tensor:
+    """A Buffer (or a tensor already) as uint8 of shape [size], over the same memory."""
+    if isinstance(data, torch.Tensor):
+        return data
+    return torch.utils.dlpack.from_dlpack(data) if len(data) else torch.empty(0, dtype=torch.uint8)

@@ -1,0 +1,97 @@
+"""What both kinds of dataset are made from: their arguments, checked, and turned into a manifest and a maker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from s3dlio_core.loader import LoaderOptions, Manifest, manifest_of_objects, manifest_of_prefix
+from s3dlio_torch.client_config import store_options_of
+from s3dlio_torch.manifest import listed_once
+from s3dlio_torch.readers import checked_constructor
+from s3dlio_torch.sample import SampleMaker, check_return_type
+
+__all__ = ["Source", "split_options"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The samples of a dataset and what becomes of their bytes."""
+
+    manifest: Manifest
+    maker: SampleMaker
+
+    @classmethod
+    def of(
+        cls,
+        where: str | Iterable[str],
+        options: LoaderOptions,
+        *,
+        literal: bool = False,
+        sharded: bool = False,
+        return_type: str = "tensor",
+        transform: Any = None,
+        reader_constructor: Any = None,
+        region: str | None = None,
+        endpoint: str | None = None,
+        s3client_config: Any = None,
+        records: Any = None,
+        record_options: dict[str, Any] | None = None,
+        manifest_cache: str | None = None,
+        listing: str = "auto",
+        writable: bool = True,
+        suppress_nonwritable_warning: bool = True,
+        **store_options: Any,
+    ) -> Source:
+        """Checks everything, then lists.
+
+        Args:
+            where: A prefix, or the URIs of objects.
+            literal: The prefix is the start of keys, not a folder.
+            sharded: All ranks have this dataset.
+            writable: Both are taken: the memory of a sample is its own and always writable.
+            suppress_nonwritable_warning: Both are taken: there is no such warning.
+        """
+        for name, value in (
+            ("writable", writable),
+            ("suppress_nonwritable_warning", suppress_nonwritable_warning),
+        ):
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} is {value!r}; expected True or False")
+        if transform is not None and not callable(transform):
+            raise TypeError(f"transform is a {type(transform).__name__}; expected something to call")
+        maker = SampleMaker(check_return_type(return_type), transform, checked_constructor(reader_constructor))
+        opening = store_options_of(store_options, region=region, endpoint=endpoint, s3client_config=s3client_config)
+        opening["tuning"] = options.tuned(opening.get("tuning"))
+        found = {"records": records, "record_options": record_options}
+
+        def list_it() -> Manifest:
+            if isinstance(where, str):
+                return manifest_of_prefix(where, literal=literal, cache=manifest_cache, **found, **opening)
+            if manifest_cache is not None:
+                raise ValueError("manifest_cache keeps a listing; a list of objects needs none")
+            return manifest_of_objects(where, **found, **opening)
+
+        manifest = listed_once(list_it, listing, sharded=sharded)
+        maker.check(manifest)
+        _ = manifest.digest  # computed here, so that forked workers share it
+        return cls(manifest, maker)
+
+
+def split_options(
+    loader_opts: LoaderOptions | dict[str, Any] | None, arguments: dict[str, Any]
+) -> tuple[LoaderOptions, dict[str, Any]]:
+    """Loader options that were given as arguments of their own, joined with `loader_opts`; and the other arguments.
+
+    Raises:
+        TypeError: Both were given.
+    """
+    names = LoaderOptions.names()
+    own = {name: value for name, value in arguments.items() if name in names}
+    rest = {name: value for name, value in arguments.items() if name not in names}
+    if not own:
+        return LoaderOptions.of(loader_opts), rest
+    if loader_opts is not None:
+        raise TypeError(f"{', '.join(own)} and loader_opts are given; put all of them into one")
+    return LoaderOptions.of(own), rest
