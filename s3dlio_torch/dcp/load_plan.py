@@ -1,0 +1,223 @@
+"""From a load plan to the items to be read: what is known of each, in the order they are stored."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+from torch.distributed.checkpoint._extension import ExtensionRegistry
+from torch.distributed.checkpoint.filesystem import _StorageInfo
+from torch.distributed.checkpoint.metadata import Metadata, MetadataIndex, TensorStorageMetadata
+from torch.distributed.checkpoint.planner import LoadItemType, LoadPlan, LoadPlanner, ReadItem
+
+from s3dlio_core.checkpoint import ItemIndex
+from s3dlio_core.errors import CheckpointError
+from s3dlio_torch.dcp.load_box import Box
+from s3dlio_torch.dcp.load_item import LoadItem, Place, WholeItem
+from s3dlio_torch.dcp.load_probe import ProbeItem
+from s3dlio_torch.dcp.load_tensor import TensorItem, TensorRead, Verify
+from s3dlio_torch.dcp.load_whole import checker, safe_bytes, tensor_limit, undoing, whole_tensor
+
+__all__ = ["PlannedLoad", "Request"]
+
+_LARGEST_GAP = 8192  # what this package leaves between items for alignment is less
+_LARGEST_OBJECT = 4 << 30  # a pickled object, uncompressed
+
+
+@dataclass(slots=True)
+class Request:
+    """One item of the plan.
+
+    Attributes:
+        index: What is known of the stored bytes; None: nothing (yet).
+        whole: Whether the item must be read as a whole.
+    """
+
+    read: ReadItem
+    place: Place
+    index: ItemIndex | None
+    transforms: tuple[str, ...]
+    whole: bool
+
+
+class PlannedLoad:
+    """The items of one plan.
+
+    Args:
+        uri_of: Gives the URI of a key.
+        verify: As StorageReader's.
+        trusted: Hand pickled objects to the planner as they are.
+    Raises:
+        CheckpointError: The metadata lists no place for something in the plan, or contradicts itself.
+    """
+
+    def __init__(
+        self,
+        plan: LoadPlan,
+        planner: LoadPlanner,
+        metadata: Metadata,
+        uri_of: Callable[[str], str],
+        *,
+        verify: Verify,
+        trusted: bool,
+        registry: ExtensionRegistry,
+    ) -> None:
+        self._planner = planner
+        self._metadata = metadata
+        self._uri_of = uri_of
+        self._verify = verify
+        self._trusted = trusted
+        self._registry = registry
+        self._gaps = _gaps_of(metadata) if verify is not False else {}
+        requests = [self._request(read) for read in plan.items]
+        self.requests = sorted(requests, key=lambda request: (request.place.key, request.place.start))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all destinations, as they are stored."""
+        return sum(
+            self._box(request).nbytes if request.read.type == LoadItemType.TENSOR else request.place.size
+            for request in self.requests
+        )
+
+    def probes(self) -> Iterator[LoadItem]:
+        """What must be read first, to know where payloads lie. Each stored item once."""
+        unknown = (request for request in self.requests if request.index is None and not request.whole)
+        for place, same in itertools.groupby(unknown, key=lambda request: request.place):
+            yield ProbeItem(place, _Learn(list(same)))
+
+    def items(self) -> Iterator[LoadItem]:
+        """What is read then; tensors are resolved when their turn comes."""
+        for request in self.requests:
+            yield self._whole_item(request) if request.whole else self._tensor_item(request)
+
+    # ---- one request ----
+    def _request(self, read: ReadItem) -> Request:
+        stored = self._metadata.storage_data or {}
+        index = read.storage_index
+        info = stored.get(index)
+        if info is None:
+            message = (
+                f"the metadata lists no place for {index.fqn!r} at offset {index.offset}; the checkpoint is incomplete"
+            )
+            raise CheckpointError(message, operation="load", uri=self._uri_of(""))
+        place = Place(index.fqn, info.relative_path, self._uri_of(info.relative_path), info.offset, info.length)
+        known = _index_of(info, place)
+        if known is not None:
+            place = replace(place, gap=self._gaps.get((info.relative_path, info.offset), 0))
+        transforms = tuple(info.transform_descriptors or ())
+        # What this package compressed is read in frames; whatever else went through a transform only as a whole.
+        whole = read.type == LoadItemType.BYTE_IO or (known.dtype == "" if known is not None else bool(transforms))
+        return Request(read, place, known, transforms, whole)
+
+    def _box(self, request: Request) -> Box:
+        entry = self._metadata.state_dict_metadata.get(request.read.storage_index.fqn)
+        if not isinstance(entry, TensorStorageMetadata):
+            message = f"{request.place.name!r} is no tensor in the checkpoint"
+            raise CheckpointError(message, operation="load", uri=request.place.uri)
+        read = request.read
+        chunk = _chunk_sizes(entry, read.storage_index)
+        return Box(chunk, tuple(read.storage_offsets), tuple(read.lengths), entry.properties.dtype.itemsize)
+
+    def _tensor_item(self, request: Request) -> LoadItem:
+        index = request.index
+        assert index is not None
+        box = self._box(request)
+        read = TensorRead(
+            request.place,
+            index,
+            box,
+            resolve=lambda: self._planner.resolve_tensor(request.read).detach(),
+            commit=lambda tensor: self._planner.commit_tensor(request.read, tensor),
+            verify=self._verify,
+            # The ends of an item that torch wrote were checked when they were looked at.
+            outside=bool(request.index and request.index.dtype and request.index.head_crc),
+        )
+        # A tensor may be stored in another type than the plan's: what is stored counts.
+        itemsize = read.dtype.itemsize
+        return TensorItem(read if itemsize == box.itemsize else replace(read, box=replace(box, itemsize=itemsize)))
+
+    def _whole_item(self, request: Request) -> LoadItem:
+        read, place = request.read, request.place
+        is_tensor = read.type == LoadItemType.TENSOR
+        limit = tensor_limit(self._box(request).whole_nbytes) if is_tensor else _LARGEST_OBJECT
+        undo = undoing(request.transforms, self._registry, place, limit)
+        check = checker(request.index, undo, self._verify is not False)
+
+        def use(data: memoryview) -> None:
+            plain = data if undo is None else _undone(undo, data, place)
+            if is_tensor:
+                whole_tensor(plain, read, place, self._resolver(read), self._committer(read))
+            else:
+                self._planner.load_bytes(read, io.BytesIO(plain) if self._trusted else safe_bytes(plain, place))
+
+        return WholeItem(place, check, use)
+
+    def _resolver(self, read: ReadItem) -> Callable[[], Tensor]:
+        return lambda: self._planner.resolve_tensor(read)
+
+    def _committer(self, read: ReadItem) -> Callable[[Tensor], None]:
+        return lambda tensor: self._planner.commit_tensor(read, tensor)
+
+
+class _Learn:
+    """Takes what a probe found into the requests for that item."""
+
+    def __init__(self, requests: list[Request]) -> None:
+        self._requests = requests
+
+    def __call__(self, index: ItemIndex | None) -> None:
+        for request in self._requests:
+            request.index = index
+            request.whole = index is None
+
+
+def _undone(undo: Callable[[memoryview], memoryview], data: memoryview, place: Place) -> memoryview:
+    try:
+        return undo(data)
+    except ValueError as error:
+        message = f"{place.name!r} cannot be decompressed: {error}"
+        raise CheckpointError(message, operation="load", uri=place.uri) from error
+
+
+def _index_of(info: _StorageInfo, place: Place) -> ItemIndex | None:
+    stored: Any = getattr(info, "s3dlio_index", None)
+    if stored is None:
+        return None
+    try:
+        return ItemIndex.from_primitive(stored)
+    except CheckpointError as error:
+        raise CheckpointError(f"{place.name!r}: {error.message}", operation="load", uri=place.uri) from error
+
+
+def _chunk_sizes(entry: TensorStorageMetadata, index: MetadataIndex) -> tuple[int, ...]:
+    """Shape of the stored chunk at `index`."""
+    chunks = entry.chunks
+    hint = index.index
+    if hint is not None and 0 <= hint < len(chunks) and chunks[hint].offsets == index.offset:
+        return tuple(chunks[hint].sizes)
+    found = next((chunk for chunk in chunks if chunk.offsets == index.offset), None)
+    if found is None:
+        if index.offset is None and len(chunks) == 1:
+            return tuple(chunks[0].sizes)
+        raise CheckpointError(f"{index.fqn!r} has no chunk at offset {index.offset}", operation="load")
+    return tuple(found.sizes)
+
+
+def _gaps_of(metadata: Metadata) -> dict[tuple[str, int], int]:
+    """For each item (object, offset): the bytes before it that belong to no item, where there are few of them."""
+    ends: dict[str, list[tuple[int, int]]] = {}
+    for info in (metadata.storage_data or {}).values():
+        ends.setdefault(info.relative_path, []).append((info.offset, info.offset + info.length))
+    gaps = {}
+    for key, spans in ends.items():
+        position = 0
+        for start, end in sorted(spans):
+            if 0 < start - position < _LARGEST_GAP:
+                gaps[key, start] = start - position
+            position = max(position, end)
+    return gaps
