@@ -19,6 +19,7 @@ from s3dlio_core.store import Store
 __all__ = ["INDEX_KEY", "IndexProgress", "guess_format", "index_many", "index_prefix", "is_sidecar", "objects_to_index"]
 
 INDEX_KEY = ".s3dlio-index"
+_SIDECARS = (INDEX_KEY, ".s3dlio-manifest")
 _DEFAULT_IN_FLIGHT = 32
 
 
@@ -39,8 +40,8 @@ class IndexProgress(NamedTuple):
 
 
 def is_sidecar(key: str) -> bool:
-    """Whether the object of this key describes samples and is none itself: an index of records."""
-    return key.rpartition("/")[2].endswith(INDEX_KEY)
+    """Whether the object of this key describes samples and is none itself: an index of records, a kept listing."""
+    return key.endswith(_SIDECARS)
 
 
 def objects_to_index(listing: Iterable[ObjectMeta], pattern: str | None = None) -> Iterator[ObjectMeta]:

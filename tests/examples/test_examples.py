@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-RUNNABLE = ["quickstart.py", "many_objects_async.py", "read_into_tensor.py", "train_from_prefix.py"]
+RUNNABLE = ["quickstart.py", "many_objects_async.py", "read_into_tensor.py", "train_from_prefix.py",
+            "webdataset_shards.py"]  # fmt: skip
 EXPECTED = {
     "quickstart.py": ["b'hello, world'", "5 bytes, b'world'", "put twice: ObjectExistsError", "left:      []"],
     "many_objects_async.py": ["100000 bytes in 100 objects", "get_many: 100000 bytes", "timeout:  "],
     "read_into_tensor.py": ["whole equal:   True", "slices equal:  True", "bfloat16 equal: True"],
     "train_from_prefix.py": ["loss "],
+    "webdataset_shards.py": ["indexed:  100 samples in 4 shards", "40 before and 60 after the stop, 100 different"],
 }
 
 

@@ -131,6 +131,15 @@ def test_arrays_over_s3(moto: MotoServer, name: str, store_on, suffix: str, data
     assert numpy.array_equal(numpy.vstack([read(store, index, n) for n in range(len(index))]), ARRAY)
 
 
+def test_many_hdf5_files_at_once(folder: Store) -> None:
+    for n in range(30):
+        folder.put(f"{n:02}.h5", hdf5_of(ARRAY + n))
+    index = index_prefix(folder, options={"path": "x/y"}, max_in_flight=8)
+    assert len(index) == 120
+    for number in (0, 50, 119):
+        assert numpy.array_equal(read(folder, index, number), ARRAY[number % 4] + number // 4)
+
+
 def test_a_changed_object_is_noticed(store: Store) -> None:
     store.put("a.tfrecord", tfrecord_of(PAYLOADS))
     save_index(index_prefix(store), store)
@@ -187,6 +196,7 @@ def test_sidecars_and_folders_hold_no_records(moto: MotoServer, name: str, store
         store.put(key, data)
     assert [item.key for item in index_prefix(store).objects] == ["a.tfrecord"]
     assert is_sidecar("x/.s3dlio-index")
+    assert is_sidecar("x/a.s3dlio-manifest")
     assert not is_sidecar("x/a.tfrecord")
 
 
