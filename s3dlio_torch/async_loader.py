@@ -55,7 +55,7 @@ class AsyncLoader:
             yield batch
 
     def __aiter__(self) -> AsyncBatches:
-        return AsyncBatches(iter(self.dataset), self.batch_size)
+        return AsyncBatches(self.dataset._iterator(), self.batch_size)
 
     def state_dict(self) -> dict[str, Any]:
         """As of the dataset."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch.utils.data import IterableDataset, get_worker_info
@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from s3dlio_core.loader import EpochId, Layout, LoaderOptions, Progress, State, Tracker, resumed
 from s3dlio_torch.control import Control
 from s3dlio_torch.sample import Transform
-from s3dlio_torch.sample_iterator import SampleIterator
+from s3dlio_torch.sample_iterator import FailedIterator, SampleIterator
 from s3dlio_torch.sharding import rank_and_world_size
 from s3dlio_torch.source import Source, split_options
 
@@ -131,7 +131,17 @@ class S3IterableDataset(IterableDataset[Any]):
         layout = Layout(rank, world_size, block=self._options.block)
         return state.share(layout, drop_last=self._options.drop_last, wrap=self._options.wrap).of_rank
 
-    def __iter__(self) -> SampleIterator:
+    def __iter__(self) -> Iterator[Any]:
+        """A SampleIterator over what this process is to read."""
+        try:
+            return self._iterator()
+        except Exception as error:
+            if get_worker_info() is None:
+                raise
+            # A persistent worker would die of it here; from its first sample it reaches the training process.
+            return FailedIterator(error)
+
+    def _iterator(self) -> SampleIterator:
         layout = self._layout()
         return SampleIterator(
             self._source.manifest,
@@ -241,7 +251,7 @@ class S3IterableDataset(IterableDataset[Any]):
             if worker is not None and worker.num_workers > 1 and worker.id == 0:
                 warnings.warn(
                     f"enable_sharding is off: each of the {worker.num_workers} workers yields every object",
-                    stacklevel=3,
+                    stacklevel=4,
                 )
             return Layout(block=options.block)
         number, count = (0, 1) if worker is None else (worker.id, worker.num_workers)

@@ -53,7 +53,7 @@ class S3SourceNode(BaseNode[Any]):  # type: ignore[misc]
         elif self._following is not None:
             self._dataset.set_epoch(self._following)
         self._following = self._dataset.epoch + 1
-        self._samples = iter(self._dataset)
+        self._samples = self._dataset._iterator()
 
     def next(self) -> Any:
         assert self._samples is not None

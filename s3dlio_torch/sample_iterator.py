@@ -8,7 +8,7 @@ from typing import Any
 from s3dlio_core.loader import LoaderOptions, Manifest, SampleStream, State, Tracker
 from s3dlio_torch.sample import SampleMaker
 
-__all__ = ["SampleIterator"]
+__all__ = ["FailedIterator", "SampleIterator"]
 
 
 class SampleIterator(Iterator[Any]):
@@ -70,3 +70,13 @@ class SampleIterator(Iterator[Any]):
     def close(self) -> None:
         """Take back what is under way; the next sample is StopIteration. Any thread may call it."""
         self._stream.close()
+
+
+class FailedIterator(Iterator[Any]):
+    """Raises `error` instead of its first sample."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __next__(self) -> Any:
+        raise self._error

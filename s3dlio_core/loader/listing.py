@@ -160,15 +160,16 @@ def unpack(data: bytes | memoryview, store: Store, where: str, start: str = "") 
         manifest = ObjectManifest(store, keys, sizes)
         if manifest.digest != head["digest"]:
             raise ValueError(f"its digest is {manifest.digest}, expected {head['digest']}")
-    except (ValueError, KeyError, TypeError) as error:
+        root = head["root"]
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise RecordError(
             f"the cached manifest cannot be used: {error}; remove it to list again",
             operation="read manifest",
             uri=where,
         ) from error
-    if head["root"] != store.uri + start:
+    if root != store.uri + start:
         raise RecordError(
-            f"the cached manifest is of {head['root']}; expected {store.uri}{start}; remove it or name another one",
+            f"the cached manifest is of {root}; expected {store.uri}{start}; remove it or name another one",
             operation="read manifest",
             uri=where,
         )
