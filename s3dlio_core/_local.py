@@ -1,15 +1,17 @@
-"""Files of this machine as sources and targets of upload() and download()."""
+"""Files of this machine as sources and targets of uploads and downloads."""
 
 from __future__ import annotations
 
 import glob
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from s3dlio_core.errors import InvalidArgumentError
+from s3dlio_core.store import Store, open_store
+from s3dlio_core.tuning import Tuning
 
-__all__ = ["LocalFile", "files_of", "safe_relative_path"]
+__all__ = ["LocalFile", "files_of", "local_store", "safe_relative_path"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +91,12 @@ def safe_relative_path(name: str) -> str:
         found = "a NUL" if "\0" in name else f'the segment "{wrong[0]}"'
         raise InvalidArgumentError(f"the key {name!r} cannot be a path below a folder: it has {found}")
     return name
+
+
+def local_store(folder: str | os.PathLike[str]) -> Store:
+    """`folder` as a store: keys cannot lead out of it, and a file appears only when it is whole.
+
+    Unlike a file:// URI it does not wait for the disk: a download can be repeated.
+    """
+    path = os.path.abspath(os.path.expanduser(folder)).rstrip("/")
+    return open_store(f"file://{path}/", tuning=replace(Tuning.from_environment(), sync_writes=False))

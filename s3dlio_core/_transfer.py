@@ -1,56 +1,169 @@
-"""Moving one object from one store to another, through this process."""
+"""Moving the bytes of one object: into a store, from one store to another, into memory and no further.
+
+Memory stays bounded: what is larger than the allowance passes in pieces, some of them read ahead.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from s3dlio_core._ext import Buffer, Pending, PutOptions
 from s3dlio_core._many import Steps
-from s3dlio_core.store._base import StoreBase
+from s3dlio_core.errors import PreconditionError, StorageError
+from s3dlio_core.store import Store
 
-__all__ = ["transfer"]
+__all__ = ["OnBytes", "Source", "copy", "fits_one_put", "memory_for", "piece_of", "read", "transfer", "write_pieces"]
 
-_WHOLE_UP_TO = 32 << 20  # larger objects pass in pieces, so that memory stays bounded
-_PIECE = 16 << 20
-_PIECES_AHEAD = 3
+OnBytes = Callable[[int], None]  # hears how many more bytes of an object are done
+
+_MEMORY = 1 << 30  # bytes that the objects under way hold together ...
+_LEAST, _MOST = 32 << 20, 256 << 20  # ... unless there are very many of them
+_AHEAD = 3  # pieces read before the one that is being written is done
 
 
-def transfer(
-    source: StoreBase,
-    source_key: str,
-    target: StoreBase,
-    target_key: str,
-    *,
-    options: PutOptions,
-    on_bytes: Callable[[int], None],
-) -> Steps[int]:
-    """Read an object here, write it there; the number of its bytes.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One object to read.
 
-    The target shows nothing before all of it is there. `on_bytes` hears of each piece that was written.
+    Attributes:
+        key: Below the store's prefix.
+        name: Relative to what was asked for: where a copy of it goes.
+        size: Bytes; None: not known.
+        etag: Of the version whose size that is; "": any.
     """
-    native, sink = source._native(), target._native()
-    meta = yield native.head(source_key, "")
-    if meta.size <= _WHOLE_UP_TO:
-        data: Buffer = yield native.get(source_key, meta.size, meta.etag, "", "")
-        yield sink.put(target_key, data, options)
-        on_bytes(meta.size)
-        return len(data)
-    options.expected_size = meta.size
-    # Dropped on any error, which aborts it.
-    writer = sink.open_writer(target_key, options)
-    ahead: deque[Pending[Any]] = deque()
-    starts = iter(range(0, meta.size, _PIECE))
-    while True:
-        while len(ahead) < _PIECES_AHEAD and (start := next(starts, None)) is not None:
-            end = min(start + _PIECE, meta.size)
-            ahead.append(native.get_range(source_key, start, end, meta.size, meta.etag, "", ""))
-        if not ahead:
-            break
-        piece: Buffer = yield ahead.popleft()
-        yield writer.write(piece)
-        on_bytes(len(piece))
-    yield writer.close()
-    size: int = meta.size
-    return size
+
+    store: Store
+    key: str
+    name: str
+    size: int | None = None
+    etag: str = ""
+
+    @property
+    def uri(self) -> str:
+        return self.store.uri_of(self.key)
+
+
+def memory_for(limit: int) -> int:
+    """Bytes that each of `limit` objects under way may hold."""
+    return min(max(_LEAST, _MEMORY // max(limit, 1)), _MOST)
+
+
+def piece_of(memory_bytes: int) -> int:
+    """Bytes of one piece where `memory_bytes` hold all that lie in memory at a time."""
+    return memory_bytes // (_AHEAD + 1)
+
+
+def copy(source: Source, target: Store, key: str, memory_bytes: int, on_bytes: OnBytes) -> Steps[int]:
+    """Copy an object: inside the service where both are in S3 (or in one folder), else through this process."""
+    if source.store is not target and not source.store.scheme == target.scheme == "s3":
+        return (yield from transfer(source, target, key, memory_bytes, on_bytes))
+    result = yield target._copy(source.key, key, source.store, None, None, None, None, None, False, None)
+    size: int = result.size
+    return size or source.size or 0
+
+
+def transfer(source: Source, target: Store, key: str, memory_bytes: int, on_bytes: OnBytes) -> Steps[int]:
+    """Read an object here, write it there; the number of its bytes. The target shows nothing before all of it is there.
+
+    Raises:
+        PreconditionError: The object was replaced meanwhile.
+    """
+    if source.size is None:
+        source = yield from _looked_at(source)
+    size = source.size or 0
+    pieces: Iterable[Pending[Buffer] | Buffer]
+    if size > memory_bytes:
+        pieces = _pieces(source, 0, size, piece_of(memory_bytes))
+    else:
+        data: Buffer = yield source.store._native().get(source.key, size, "", "", "")
+        size, pieces = len(data), [data]
+        if fits_one_put(target, size, memory_bytes):
+            yield target._native().put(key, data, PutOptions())
+            on_bytes(size)
+            return size
+    return (yield from write_pieces(target, key, pieces, size, on_bytes, source.uri))
+
+
+def fits_one_put(target: Store, size: int, memory_bytes: int) -> bool:
+    """Whether an object is to be sent by one request; a larger one goes through a writer, whose abort is waited for."""
+    return size <= min(memory_bytes, target.tuning.multipart_threshold)
+
+
+def read(source: Source, start: int, length: int | None, memory_bytes: int, on_bytes: OnBytes) -> Steps[int]:
+    """Read bytes [start, start + length) (None: to the end) into memory and let go of them; how many there were.
+
+    Raises:
+        RangeNotSatisfiableError: `start` lies past the object's end.
+        PreconditionError: The object was replaced meanwhile.
+    """
+    if length == 0:
+        return 0
+    native, size = source.store._native(), source.size
+    end = None if length is None else start + length
+    stop = size if end is None else end if size is None else min(end, size)
+    calls: Iterable[Pending[Buffer]]
+    if start == 0 and stop == size and (size or 0) <= memory_bytes:
+        calls = [native.get(source.key, size, "", "", "")]
+    elif size is None or stop is None or start >= size:  # the store says so when it is too small
+        calls = [native.get_range(source.key, start, end, None, "", "", "")]
+    else:
+        calls = _pieces(source, start, stop, piece_of(memory_bytes))
+    moved = 0
+    for call in calls:
+        data: Buffer = yield call
+        moved += len(data)
+        on_bytes(len(data))
+    return moved
+
+
+def write_pieces(
+    target: Store,
+    key: str,
+    pieces: Iterable[Pending[Buffer] | Buffer],
+    size: int,
+    on_bytes: OnBytes,
+    source_uri: str,
+) -> Steps[int]:
+    """Write an object of `size` bytes, as pieces that are there or on their way; an error leaves nothing behind."""
+    options = PutOptions()
+    options.expected_size = size
+    writer = target._native().open_writer(key, options)
+    written = 0
+    try:
+        for piece in pieces:
+            data: Any = (yield piece) if isinstance(piece, Pending) else piece
+            yield writer.write(data)
+            written += len(data)
+            on_bytes(len(data))
+        if written != size:
+            message = f"found {written} bytes, expected {size}; it was replaced meanwhile"
+            raise PreconditionError(message, operation="get", uri=source_uri)
+        yield writer.close()
+    except GeneratorExit:  # nobody is left to wait: the engine aborts what is dropped
+        raise
+    except BaseException:
+        with contextlib.suppress(StorageError):  # what went wrong first is what the caller must see
+            yield writer.abort()
+        raise
+    return written
+
+
+def _looked_at(source: Source) -> Steps[Source]:
+    meta = yield source.store._native().head(source.key, "")
+    return Source(source.store, source.key, source.name, meta.size, meta.etag)
+
+
+def _pieces(source: Source, start: int, end: int, piece: int) -> Iterator[Pending[Buffer]]:
+    """Bytes [start, end) in order, all of one version of the object; some are asked for before their turn."""
+    native = source.store._native()
+    ahead: deque[Pending[Buffer]] = deque()
+    for first in range(start, end, piece):
+        last = min(first + piece, end)
+        ahead.append(native.get_range(source.key, first, last, source.size, source.etag, "", ""))
+        if len(ahead) == _AHEAD:
+            yield ahead.popleft()
+    yield from ahead

@@ -15,7 +15,7 @@ from s3dlio_core.cli import dotenv_file
 from s3dlio_core.cli.failures import print_error
 from s3dlio_core.cli.session import Session
 
-__all__ = ["command", "main"]
+__all__ = ["app", "command"]
 
 HELP = """Move objects between stores and disks: s3://bucket/key, file:///path, direct:///path (O_DIRECT).
 
@@ -139,16 +139,3 @@ def _run(function: Callable[..., int | None], session: Session, given: dict[str,
     except Exception as error:
         print_error(error, verbosity=session.verbosity)
     raise typer.Exit(status)
-
-
-def main() -> None:
-    """Entry point of `s3dlio` and `s3-cli`."""
-    # Names of files need not be UTF-8, and keys need not suit the locale.
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
-    from s3dlio_core.cli import commands
-
-    commands.register()
-
-    name = os.path.basename(sys.argv[0])
-    app(prog_name=name if name in ("s3dlio", "s3-cli") else "s3dlio")

@@ -1,6 +1,9 @@
-"""All commands: importing a command's file makes it known to the program."""
+"""The whole program: every command, and the entry point. Importing a command's file makes it known to the app."""
 
-from s3dlio_core.cli import (
+import os
+import sys
+
+from s3dlio_core.cli import (  # noqa: F401
     cat,
     cp,
     create_bucket,
@@ -18,25 +21,14 @@ from s3dlio_core.cli import (
 )
 from s3dlio_core.cli.app import app
 
-__all__ = [
-    "cat",
-    "cp",
-    "create_bucket",
-    "delete",
-    "delete_bucket",
-    "download",
-    "env",
-    "get",
-    "index",
-    "list",
-    "list_buckets",
-    "put",
-    "stat",
-    "upload",
-    "register",
-]
+__all__ = ["main"]
 
 
-def register() -> None:
-    """Put the commands in order for the help page; importing this file has made them known."""
+def main() -> None:
+    """Entry point of `s3dlio` and `s3-cli`."""
+    # Names of files need not be UTF-8, and keys need not suit the locale.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
     app.registered_commands.sort(key=lambda command: command.name or "")
+    name = os.path.basename(sys.argv[0])
+    app(prog_name=name if name in ("s3dlio", "s3-cli") else "s3dlio")

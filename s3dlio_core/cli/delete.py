@@ -1,5 +1,6 @@
 """s3dlio delete, s3dlio rm"""
 
+import contextlib
 import itertools
 import sys
 from collections.abc import Iterator
@@ -7,39 +8,43 @@ from typing import Annotated
 
 import typer
 
+from s3dlio_core import DeleteError, IsADirectoryStorageError, StorageError, Store
+from s3dlio_core._batch import Outcome, Progress
+from s3dlio_core._plan import as_folder, below, is_folder
 from s3dlio_core.cli.app import command
-from s3dlio_core.cli.failures import Failure, print_failures
-from s3dlio_core.cli.options import Json, Pattern, Recursive, Uri
+from s3dlio_core.cli.failures import print_failures
+from s3dlio_core.cli.options import Json, Pattern, Recursive, Uri, matching
 from s3dlio_core.cli.output import print_json, print_line
 from s3dlio_core.cli.progress import Meter
-from s3dlio_core.cli.run_all import Outcome
-from s3dlio_core.cli.select import Target, from_uri, is_object
+from s3dlio_core.cli.report import to_json
 from s3dlio_core.cli.session import Session
 
 _BATCH = 1000  # keys a request, as many as S3 takes
 
 
-def _targets(session: Session, uri: str, *, recursive: bool, pattern: str | None) -> Iterator[Target]:
-    """`uri` itself, or what lies below it; recursively also an object at `uri`."""
-    store, place = session.below(uri)
-    if recursive and pattern is None and place.key and not place.key.endswith("/") and is_object(store, place.key):
-        yield from from_uri(session, uri, recursive=False, pattern=None, follow_link=False)
-    yield from from_uri(session, uri, recursive=recursive, pattern=pattern, follow_link=False)
+def _keys(store: Store, key: str, *, recursive: bool, pattern: str | None) -> Iterator[str]:
+    """`key` itself, or what lies below it; recursively also an object at `key`."""
+    if not recursive and pattern is None:
+        yield key
+        return
+    if pattern is None and not is_folder(key):
+        with contextlib.suppress(IsADirectoryStorageError):
+            if store.exists(key):
+                yield key
+    for source in below(store, as_folder(key), recursive=recursive, wanted=matching(pattern)):
+        yield source.key
 
 
-def _delete(batch: list[Target], outcome: Outcome) -> None:
-    from s3dlio_core import StorageError
-    from s3dlio_core.errors import DeleteError
-
+def _delete(store: Store, batch: list[str], outcome: Outcome) -> None:
     failed: dict[str, Exception] = {}
     try:
-        batch[0].store.delete([target.key for target in batch])
+        store.delete(batch)
     except DeleteError as error:
         failed = dict(error.failures)
     except StorageError as error:
-        failed = {target.key: error for target in batch}
-    outcome.failures += [Failure(target.uri, failed[target.key]) for target in batch if target.key in failed]
-    outcome.succeeded += sum(target.key not in failed for target in batch)
+        failed = dict.fromkeys(batch, error)
+    outcome.failures += [(store.uri_of(key), error) for key, error in failed.items()]
+    outcome.succeeded += len(batch) - len(failed)
 
 
 @command("delete", "rm")
@@ -62,22 +67,23 @@ def delete(
       s3dlio rm -r s3://train/old/
       s3dlio rm -r -p '\\.tmp$' --dry-run s3://train/
     """
-    outcome = Outcome("delete")
-    targets = _targets(session, uri, recursive=recursive, pattern=pattern)
+    several = recursive or pattern is not None
+    store, key = session.at_or_below(uri, follow_link=False) if several else session.at(uri, follow_link=False)
+    keys = _keys(store, key, recursive=recursive, pattern=pattern)
+    outcome = Outcome()
+    done = 0
     with Meter("delete") as meter:
         # Listed pages are deleted while the next is on its way.
-        while batch := list(itertools.islice(targets, _BATCH)):
+        while batch := list(itertools.islice(keys, _BATCH)):
             if dry_run:
-                for target in batch:
-                    print_line(target.uri)
+                for each in batch:
+                    print_line(store.uri_of(each))
             else:
-                _delete(batch, outcome)
-            meter.advance(0, objects=len(batch))
+                _delete(store, batch, outcome)
+            done += len(batch)
+            meter.show(Progress(done, None, 0, None))
     if json and not dry_run:
-        print_json(outcome.to_json())
-    if outcome.failures:
-        print_failures("delete", outcome.failures, outcome.attempted, verbosity=session.verbosity)
-        return 1
-    if not outcome.attempted and not dry_run:
+        print_json(to_json("delete", outcome))
+    if not done:
         print(f"s3dlio: delete: nothing there matches {uri}", file=sys.stderr)
-    return 0
+    return print_failures("delete", outcome.failures, outcome.attempted, verbosity=session.verbosity)

@@ -1,51 +1,16 @@
 """s3dlio download"""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
+from s3dlio_core._plan import download_jobs, found
 from s3dlio_core.cli.app import command
-from s3dlio_core.cli.local import local_store
-from s3dlio_core.cli.options import Jobs, Json, Pattern
-from s3dlio_core.cli.report import report
-from s3dlio_core.cli.run_all import Outcome, run_all
-from s3dlio_core.cli.select import Target, from_uri, is_object
+from s3dlio_core.cli.location import locate
+from s3dlio_core.cli.options import Jobs, Json, Pattern, matching
+from s3dlio_core.cli.report import run_and_report
 from s3dlio_core.cli.session import Session
-from s3dlio_core.cli.transfer import Tell, piece_bytes, send_object
-
-
-def download_objects(
-    session: Session, uri: str, folder: str, *, pattern: str | None, recursive: bool, operation: str, jobs: int
-) -> Outcome:
-    """Write the object at `uri`, or what lies below it, below the local `folder`.
-
-    Raises:
-        FileNotFoundError: Nothing is there.
-    """
-    store, place = session.below(uri)
-    single = bool(place.key) and not place.key.endswith("/") and pattern is None and is_object(store, place.key)
-    if not single and not recursive and pattern is None:
-        pattern = ""  # one level of a folder, where every name matches
-    found = from_uri(session, uri, recursive=recursive and not single, pattern=pattern, with_size=True)
-    # A key that ends in a slash marks a folder; there is nothing to write.
-    targets = (target for target in found if not target.key.endswith("/"))
-    destination = local_store(folder)
-    piece = piece_bytes(1 if single else jobs)
-
-    async def fetch(target: Target, tell: Tell) -> int:
-        return await send_object(target, destination, target.name, piece=piece, tell=tell)
-
-    outcome = run_all(
-        operation,
-        targets,
-        fetch,
-        uri_of=lambda target: target.uri,
-        size_of=lambda target: target.size or 0,
-        jobs=jobs,
-    )
-    if not outcome.attempted:
-        raise FileNotFoundError(2, "nothing there" + (f" matches '{pattern}'" if pattern else ""), uri)
-    return outcome
 
 
 @command("download")
@@ -70,7 +35,9 @@ def download(
       s3dlio download s3://train/images/ ./images
       s3dlio download -p '\\.csv$' s3://train/ ./tables
     """
-    outcome = download_objects(
-        session, uri, folder, pattern=pattern, recursive=recursive and not flat, operation="download", jobs=jobs
-    )
-    return report(outcome, json=json, verbosity=session.verbosity)
+    store, key = session.at_or_below(uri)
+    sources = found(store, key, recursive=recursive and not flat, wanted=matching(pattern))
+    # An object that was named by a link keeps the link's name.
+    named = (replace(source, name=locate(uri).name) if source.key == key else source for source in sources)
+    planned = download_jobs(named, folder)
+    return run_and_report("download", planned, jobs, json=json, verbosity=session.verbosity)

@@ -5,21 +5,12 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from s3dlio_core.cli.output import one_line
 
-__all__ = ["Failure", "describe", "print_error", "print_failures"]
+__all__ = ["describe", "print_error", "print_failures"]
 
 _SHOWN = 20  # failures listed one by one; -v lists all
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What failed, and how."""
-
-    uri: str
-    error: Exception
 
 
 def describe(error: BaseException) -> str:
@@ -41,15 +32,18 @@ def print_error(error: BaseException, *, verbosity: int) -> None:
     print(f"s3dlio: {describe(error)}", file=sys.stderr)
 
 
-def print_failures(operation: str, failures: Sequence[Failure], attempted: int, *, verbosity: int) -> None:
-    """The summary after a command that went on past its failures."""
+def print_failures(operation: str, failures: Sequence[tuple[str, Exception]], attempted: int, *, verbosity: int) -> int:
+    """The summary after a command that went on past its failures: (name, error) of each. Gives the exit status."""
+    if not failures:
+        return 0
     print(f"s3dlio: {operation}: {len(failures)} of {attempted} failed:", file=sys.stderr)
     shown = failures if verbosity else failures[:_SHOWN]
-    for failure in shown:
-        line = describe(failure.error)
+    for name, error in shown:
+        line = describe(error)
         # The error mostly names the object itself.
-        print(f"  {line}" if failure.uri in line else f"  {one_line(failure.uri)}: {line}", file=sys.stderr)
+        print(f"  {line}" if name in line else f"  {one_line(name)}: {line}", file=sys.stderr)
         if verbosity >= 2:
-            traceback.print_exception(failure.error, file=sys.stderr)
+            traceback.print_exception(error, file=sys.stderr)
     if len(shown) < len(failures):
         print(f"  ... and {len(failures) - len(shown)} more (-v lists them all)", file=sys.stderr)
+    return 1

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from s3dlio_core._batch import Outcome, Progress
 from s3dlio_core.cli.app import command
-from s3dlio_core.cli.failures import Failure, print_failures
+from s3dlio_core.cli.failures import print_failures
 from s3dlio_core.cli.options import Jobs, Json, Pattern
 from s3dlio_core.cli.output import print_json, print_line
 from s3dlio_core.cli.progress import Meter
-from s3dlio_core.cli.run_all import Outcome
+from s3dlio_core.cli.report import to_json
 from s3dlio_core.cli.session import Session
 from s3dlio_core.cli.sizes import format_size
 
@@ -71,7 +72,7 @@ def index(
     chosen = _format(format, found, options)
     if tfrecord_idx and chosen.name != "tfrecord":
         raise typer.BadParameter(f"goes with tfrecord, not with {chosen.name}", param_hint="--tfrecord-idx")
-    outcome = Outcome("index")
+    outcome = Outcome()
     tables = _tables(store, found, chosen, jobs, outcome)
     extra: dict[str, Any] = {"format": chosen.name, "records": sum(map(len, tables.values())), "index": None}
     if not outcome.failures:
@@ -101,15 +102,17 @@ def _tables(
 
     tables = {}
     start = time.perf_counter()
-    with Meter("index", objects=len(found), size=sum(meta.size for meta in found)) as meter:
+    done, size = 0, sum(meta.size for meta in found)
+    with Meter("index") as meter:
         for meta, table in index_many(store, found, chosen, max_in_flight=jobs):
-            meter.advance(meta.size)
             if isinstance(table, Exception):
-                outcome.failures.append(Failure(store.uri_of(meta.key), table))
-                continue
-            tables[meta.key] = table
-            outcome.succeeded += 1
-            outcome.bytes += meta.size
+                outcome.failures.append((store.uri_of(meta.key), table))
+            else:
+                tables[meta.key] = table
+                outcome.succeeded += 1
+                outcome.bytes += meta.size
+            done += meta.size
+            meter.show(Progress(outcome.attempted, len(found), done, size))
     outcome.seconds = time.perf_counter() - start
     return tables
 
@@ -122,11 +125,9 @@ def _put_idx(store: "Store", tables: "dict[str, RecordTable]") -> None:
 
 def _report(outcome: Outcome, extra: dict[str, Any], *, json: bool, verbosity: int) -> int:
     if json:
-        print_json(outcome.to_json() | extra)
+        print_json(to_json("index", outcome) | extra)
     elif not outcome.failures:
         size = format_size(outcome.bytes)
         counts = f"{extra['records']} records in {outcome.succeeded} objects ({extra['format']}, {size})"
         print_line(f"{counts} in {outcome.seconds:.2f} s: {extra['index']}")
-    if outcome.failures:
-        print_failures("index", outcome.failures, outcome.attempted, verbosity=verbosity)
-    return 1 if outcome.failures else 0
+    return print_failures("index", outcome.failures, outcome.attempted, verbosity=verbosity)

@@ -35,11 +35,6 @@ class Location:
         """The key's last segment."""
         return self.key[len(self.folder) :]
 
-    @property
-    def as_folder(self) -> str:
-        """The key as the front of what lies below it: "data" and "data/" give "data/"."""
-        return self.key if not self.key or self.key.endswith("/") else self.key + "/"
-
 
 def has_scheme(text: str) -> bool:
     return "://" in text

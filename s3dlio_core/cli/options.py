@@ -1,13 +1,14 @@
 """Arguments and options that several commands share, so that a letter means one thing everywhere."""
 
 import re
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from s3dlio_core.cli.sizes import parse_size
 
-__all__ = ["Jobs", "Json", "Length", "Offset", "Pattern", "Recursive", "Size", "Uri", "compiled"]
+__all__ = ["Jobs", "Json", "Length", "Offset", "Pattern", "Recursive", "Size", "Uri", "compiled", "matching"]
 
 
 def _size(text: str | int) -> int:
@@ -48,3 +49,9 @@ def compiled(pattern: str | None) -> re.Pattern[str] | None:
         return re.compile(pattern)
     except re.error as error:
         raise typer.BadParameter(f"'{pattern}' is no regular expression: {error}", param_hint="--pattern") from None
+
+
+def matching(pattern: str | None) -> Callable[[str], object] | None:
+    """Whether a name holds the regular expression of -p; None without one. Errors as for compiled()."""
+    matcher = compiled(pattern)
+    return None if matcher is None else matcher.search

@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
+from s3dlio_core._generate import Recipe, generate_jobs
+from s3dlio_core._transfer import memory_for
 from s3dlio_core.cli.app import command
 from s3dlio_core.cli.options import Jobs, Json, Size
-from s3dlio_core.cli.report import report
-from s3dlio_core.cli.run_all import run_all
+from s3dlio_core.cli.report import run_and_report
 from s3dlio_core.cli.session import Session
-from s3dlio_core.cli.transfer import Tell, piece_bytes, send_generated
 
 
 class ObjectType(enum.StrEnum):
-    """The words of s3dlio_core.object_types, which is not imported for --help."""
+    """The words of s3dlio_core.object_types."""
 
     RAW = "RAW"
     ZEROS = "ZEROS"
@@ -87,32 +87,11 @@ def put(
         session.create_bucket_of(folder)
     store, front = session.into(folder)
     seed = int.from_bytes(os.urandom(8)) >> 1 if seed is None else seed
+    recipe = Recipe(size, seed, dedup, compress, object_type.value)
     jobs = min(jobs, max(count, 1))
-    piece = piece_bytes(jobs)
-    if object_type is not ObjectType.RAW and size > piece:  # those are made in memory as a whole
-        jobs = max(1, jobs * piece // size)
-
-    async def send(index: int, tell: Tell) -> int:
-        key = front + object_name(names, index, count)
-        return await send_generated(
-            store,
-            key,
-            size=size,
-            seed=seed,
-            index=index,
-            dedup=dedup,
-            compress=compress,
-            object_type=object_type.value,
-            piece=piece,
-            tell=tell,
-        )
-
-    outcome = run_all(
-        "put",
-        range(count),
-        send,
-        uri_of=lambda index: f"{folder.rstrip('/')}/{object_name(names, index, count)}",
-        size_of=lambda _: size,
-        jobs=jobs,
-    )
-    return report(outcome, json=json, verbosity=session.verbosity, extra={"seed": seed})
+    memory_bytes = memory_for(jobs)
+    if object_type is not ObjectType.RAW and size > memory_bytes:  # those are made in memory as a whole
+        jobs = max(1, jobs * memory_bytes // size)
+    keys = (front + object_name(names, index, count) for index in range(count))
+    planned = generate_jobs(recipe, store, keys)
+    return run_and_report("put", planned, jobs, json=json, verbosity=session.verbosity, seed=seed)

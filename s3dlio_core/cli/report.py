@@ -1,35 +1,51 @@
-"""The end of a command that moved objects: what was done, how fast, what failed, and the exit status."""
+"""Runs what a command has to do, shows how far it is, and ends with what was done, how fast, and what failed."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from s3dlio_core.cli.failures import print_failures
+from s3dlio_core._batch import Job, Outcome, run_jobs
+from s3dlio_core.cli.failures import describe, print_failures
 from s3dlio_core.cli.output import print_json
-from s3dlio_core.cli.run_all import Outcome
+from s3dlio_core.cli.progress import Meter
 from s3dlio_core.cli.sizes import format_rate, format_size
 
-__all__ = ["report"]
+__all__ = ["run_and_report", "to_json"]
 
 
-def report(outcome: Outcome, *, json: bool, verbosity: int, extra: Mapping[str, Any] | None = None) -> int:
-    """Say what became of a command's objects: for people on stderr, as JSON on stdout. Gives the exit status.
+def run_and_report(
+    operation: str, jobs: Iterable[Job], limit: int, *, json: bool, verbosity: int, **more: object
+) -> int:
+    """Do `jobs`, at most `limit` at once; say what became of them. Gives the exit status.
 
     Args:
-        extra: More to tell, by name.
+        more: What else to tell, by name.
     """
-    more = dict(extra or {})
+    with Meter(operation) as meter:
+        outcome = run_jobs(jobs, limit, meter.show)
     if json:
-        print_json(outcome.to_json() | more)
+        print_json(to_json(operation, outcome) | more)
     else:
-        moved = (
-            f"{format_size(outcome.bytes)} in {outcome.seconds:.2f} s, {format_rate(outcome.bytes, outcome.seconds)}"
-        )
+        rate = format_rate(outcome.bytes, outcome.seconds)
         counts = f"attempted={outcome.attempted}, succeeded={outcome.succeeded}, failed={len(outcome.failures)}"
         told = "".join(f", {name}={value}" for name, value in more.items())
-        print(f"{outcome.operation}: {counts}, {moved}{told}", file=sys.stderr)
-    if outcome.failures:
-        print_failures(outcome.operation, outcome.failures, outcome.attempted, verbosity=verbosity)
-    return 1 if outcome.failures else 0
+        moved = f"{format_size(outcome.bytes)} in {outcome.seconds:.2f} s, {rate}"
+        print(f"{operation}: {counts}, {moved}{told}", file=sys.stderr)
+    return print_failures(operation, outcome.failures, outcome.attempted, verbosity=verbosity)
+
+
+def to_json(operation: str, outcome: Outcome) -> dict[str, Any]:
+    """`outcome` as a document."""
+    return {
+        "operation": operation,
+        "attempted": outcome.attempted,
+        "succeeded": outcome.succeeded,
+        "failed": len(outcome.failures),
+        "bytes": outcome.bytes,
+        "seconds": round(outcome.seconds, 6),
+        "failures": [
+            {"uri": name, "error": type(error).__name__, "message": describe(error)} for name, error in outcome.failures
+        ],
+    }

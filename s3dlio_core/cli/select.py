@@ -4,79 +4,28 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
+from s3dlio_core._plan import below, one
+from s3dlio_core._transfer import Source
 from s3dlio_core.cli.location import has_scheme, locate
-from s3dlio_core.cli.options import compiled
+from s3dlio_core.cli.options import matching
 from s3dlio_core.cli.session import Session
 
-if TYPE_CHECKING:
-    from s3dlio_core import ObjectMeta, Store
-
-__all__ = ["Target", "from_keylist", "from_uri", "is_object", "sized"]
+__all__ = ["from_keylist", "from_uri"]
 
 
-@dataclass(frozen=True)
-class Target:
-    """One object: where it is, what to call it, and how large it is where that is known."""
-
-    store: Store
-    key: str
-    uri: str
-    name: str  # relative to what was asked for: where a copy of it goes
-    size: int | None = None
-    etag: str = ""
-
-
-def sized(target: Target, meta: ObjectMeta) -> Target:
-    """`target` with the size and the version that `meta` tells."""
-    return replace(target, size=meta.size, etag=meta.etag)
-
-
-def is_object(store: Store, key: str) -> bool:
-    """Whether there is an object of this very key; a folder of that name is none."""
-    from s3dlio_core import IsADirectoryStorageError
-
-    try:
-        return store.exists(key)
-    except IsADirectoryStorageError:
-        return False
-
-
-def from_uri(
-    session: Session,
-    uri: str,
-    *,
-    recursive: bool,
-    pattern: str | None,
-    with_size: bool = False,
-    follow_link: bool = True,
-) -> Iterator[Target]:
+def from_uri(session: Session, uri: str, *, recursive: bool, pattern: str | None) -> Iterator[Source]:
     """The object at `uri`; or, with `recursive` or `pattern`, the objects below it.
 
     "s3://b/data" and "s3://b/data/" have the same things below them, never "s3://b/database".
-
-    Args:
-        with_size: Ask for the size of a single object; listings tell it anyway.
-        follow_link: Take a link to a file for that file, where it is named itself.
     """
-    if not recursive and pattern is None:
-        store, key = session.at(uri, follow_link=follow_link)
-        target = Target(store, key, uri, locate(uri).name)
-        yield sized(target, store.head(key)) if with_size else target
-        return
-    store, place = session.below(uri)
-    matcher = compiled(pattern)
-    front = place.as_folder
-    objects = store.list(front) if recursive else iter(store.list_with_delimiter(front).objects)
-    for meta in objects:
-        name = meta.key[len(front) :]
-        if matcher is None or matcher.search(name):
-            yield Target(store, meta.key, place.uri_of(meta.key), name, meta.size, meta.etag)
+    if recursive or pattern is not None:
+        return below(*session.into(uri), recursive=recursive, wanted=matching(pattern))
+    return iter([replace(one(*session.at(uri)), name=locate(uri).name)])
 
 
-def from_keylist(session: Session, path: str, base_uri: str | None) -> Iterator[Target]:
+def from_keylist(session: Session, path: str, base_uri: str | None) -> Iterator[Source]:
     """The objects named by a file, one a line: URIs, or keys below `base_uri`. "-" reads stdin; "#" starts a comment.
 
     Raises:
@@ -92,4 +41,4 @@ def from_keylist(session: Session, path: str, base_uri: str | None) -> Iterator[
                 raise ValueError(f"{path}, line {number}: '{name}' is no URI; give the URI that keys are below")
             uri = name if has_scheme(name) else f"{(base_uri or '').rstrip('/')}/{name}"
             store, key = session.at(uri)
-            yield Target(store, key, uri, key if has_scheme(name) else name)
+            yield Source(store, key, key if has_scheme(name) else name)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from s3dlio_core.cli.location import Location, locate
+from s3dlio_core.uri import FILE_SCHEMES
 
 if TYPE_CHECKING:
     from s3dlio_core import Store
@@ -62,16 +63,21 @@ class Session:
         """The store that holds one object, and the object's key in it.
 
         Args:
-            follow_link: Take a link to a file for that file, as reading does; the store itself follows none.
+            follow_link: Take a link for what it leads to, as reading does; the store itself follows none.
         Raises:
             ValueError: `uri` names a store or a folder, not an object.
         """
-        place = locate(uri)
-        scheme, _, path = uri.partition("://")
-        if follow_link and place.scheme != "s3" and os.path.islink(path):
-            place = locate(f"{scheme}://{os.path.realpath(path)}")
-        if not place.key:
+        store, key = self.at_or_below(uri, follow_link=follow_link)
+        if not key:
             raise ValueError(f"'{uri}' names no object; expected a key behind it")
+        return store, key
+
+    def at_or_below(self, uri: str, *, follow_link: bool = True) -> tuple[Store, str]:
+        """As at(); the key is "" where `uri` names a store or a folder."""
+        scheme, _, path = uri.partition("://")
+        if follow_link and scheme in FILE_SCHEMES and os.path.islink(path):
+            uri = f"{scheme}://{os.path.realpath(path)}"
+        place = locate(uri)
         return self.open(place.store_uri), place.key
 
     def below(self, uri: str) -> tuple[Store, Location]:
@@ -80,9 +86,9 @@ class Session:
         return self.open(place.store_uri), place
 
     def into(self, folder_uri: str) -> tuple[Store, str]:
-        """The store to put things below `folder_uri` into, and the front of their keys in it."""
-        place = locate(folder_uri)
-        return self.open(place.store_uri), place.as_folder
+        """The store in which `folder_uri` is a folder, and the front of the keys of what is in it."""
+        place = locate(folder_uri if folder_uri.endswith("/") else f"{folder_uri}/")
+        return self.open(place.store_uri), place.key
 
     def create_bucket(self, store_uri: str) -> bool:
         """Create a bucket, or for files a folder. Gives whether it is new: one that is ours already is no error."""

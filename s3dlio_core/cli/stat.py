@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from s3dlio_core.cli.app import command
-from s3dlio_core.cli.failures import Failure, print_failures
+from s3dlio_core.cli.failures import print_failures
 from s3dlio_core.cli.options import Json
 from s3dlio_core.cli.output import print_json, print_line, rfc3339
 from s3dlio_core.cli.session import Session
@@ -51,13 +51,13 @@ def stat(
       s3dlio stat s3://train/data/a.tar
       s3dlio stat --json s3://train/data/a.tar | jq .size
     """
-    failures = []
+    failures: list[tuple[str, Exception]] = []
     for uri in uris:
         try:
             store, key = session.at(uri)
             document = describe_object(uri, store.head(key))
         except Exception as error:
-            failures.append(Failure(uri, error))
+            failures.append((uri, error))
             continue
         if json:
             print_json(document)
@@ -65,6 +65,4 @@ def stat(
             for name, value in document.items():
                 if value not in (None, {}):
                     print_line(f"{name + ':':<24}{value}")
-    if failures:
-        print_failures("stat", failures, len(uris), verbosity=session.verbosity)
-    return 1 if failures else 0
+    return print_failures("stat", failures, len(uris), verbosity=session.verbosity)

@@ -1,42 +1,15 @@
 """s3dlio upload"""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from s3dlio_core._local import files_of
+from s3dlio_core._plan import upload_jobs
 from s3dlio_core.cli.app import command
 from s3dlio_core.cli.options import Jobs, Json
-from s3dlio_core.cli.report import report
-from s3dlio_core.cli.run_all import Outcome, run_all
+from s3dlio_core.cli.report import run_and_report
 from s3dlio_core.cli.session import Session
-from s3dlio_core.cli.transfer import Tell, piece_bytes, send_local_file
-
-if TYPE_CHECKING:
-    from s3dlio_core._local import LocalFile
-
-
-def upload_files(session: Session, sources: Sequence[str], folder: str, *, operation: str, jobs: int) -> Outcome:
-    """Store the files that `sources` mean below the URI `folder`.
-
-    Raises:
-        FileNotFoundError: A source that nothing matches; nothing is sent then.
-        ValueError: Two files would become one object; nothing is sent then.
-    """
-    from s3dlio_core._local import files_of
-
-    store, front = session.into(folder)
-    files = list(files_of(sources))
-    paths: dict[str, str] = {}
-    for file in files:
-        if (other := paths.setdefault(file.name, file.path)) != file.path:
-            raise ValueError(f"{other} and {file.path} would both become {folder.rstrip('/')}/{file.name}")
-    piece = piece_bytes(min(jobs, max(len(files), 1)))
-
-    async def send(file: "LocalFile", tell: Tell) -> int:
-        return await send_local_file(file, store, front + file.name, piece=piece, tell=tell)
-
-    return run_all(operation, files, send, uri_of=lambda file: file.path, size_of=lambda file: file.size, jobs=jobs)
 
 
 @command("upload")
@@ -57,7 +30,7 @@ def upload(
       s3dlio upload ./images s3://train/images/
       s3dlio upload './logs/**/*.csv' s3://train/logs/
     """
+    planned = upload_jobs(files_of(sources), *session.into(folder))
     if create:
         session.create_bucket_of(folder)
-    outcome = upload_files(session, sources, folder, operation="upload", jobs=jobs)
-    return report(outcome, json=json, verbosity=session.verbosity)
+    return run_and_report("upload", planned, jobs, json=json, verbosity=session.verbosity)

@@ -111,8 +111,10 @@ def test_keys_are_opaque(s3: Callable[..., Ended], client: Any, bucket: str, tmp
 def test_downloads_stay_in_their_folder_and_do_the_rest(
     s3: Callable[..., Ended], client: Any, bucket: str, tmp_path: Path
 ) -> None:
-    for key in ("../escape", "a/../../escape", "/absolute", "fine/a b", "grün", "marker/"):
+    hostile = ("../escape", "a/../../escape", "/absolute", "no-folder/")
+    for key in (*hostile, "fine/a b", "grün"):
         client.put_object(Bucket=bucket, Key="d/" + key, Body=key.encode())
+    client.put_object(Bucket=bucket, Key="d/marker/", Body=b"")  # what a console makes of a new folder
     (tmp_path / "room").mkdir()
     ended = s3("download", f"s3://{bucket}/d/", tmp_path / "room" / "out", "--json")
     assert ended.status == 1
@@ -120,8 +122,8 @@ def test_downloads_stay_in_their_folder_and_do_the_rest(
     assert files == {"room/out/fine/a b", "room/out/grün"}
     assert (tmp_path / "room" / "out" / "fine" / "a b").read_bytes() == b"fine/a b"
     failed = {failure["uri"] for failure in ended.document["failures"]}
-    assert failed == {f"s3://{bucket}/d/{key}" for key in ("../escape", "a/../../escape", "/absolute")}
-    assert "3 of 5 failed" in ended.stderr
+    assert failed == {f"s3://{bucket}/d/{key}" for key in hostile}
+    assert "4 of 6 failed" in ended.stderr
 
 
 def test_trees_go_up_down_and_across(

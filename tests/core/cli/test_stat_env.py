@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from core.cli.cli_program import Program
 
-COMMANDS = ["cat", "cp", "create-bucket", "delete", "delete-bucket", "download", "env", "get", "list", "list-buckets",
-            "put", "stat", "upload", "ls", "rm"]  # fmt: skip
+COMMANDS = ["cat", "cp", "create-bucket", "delete", "delete-bucket", "download", "env", "get", "index", "list",
+            "list-buckets", "put", "stat", "upload", "ls", "rm"]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
