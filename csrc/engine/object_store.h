@@ -115,7 +115,8 @@ struct BucketInfo {
 class ObjectWriter {
  public:
   virtual ~ObjectWriter() = default;
-  // Ready when `data` may be changed again: copied, or sent. Waits while the window is full: that is the back-pressure.
+  // Ready when `data` may be changed again: copied, or sent and acknowledged (large pieces go straight from there).
+  // Waits while the window is full: that is the back-pressure. After a cancelled write only abort() makes sense.
   virtual Future<Unit> write(std::span<const std::byte> data) = 0;
   virtual Future<PutResult> close() = 0;  // completes the object; an error aborts it
   virtual Future<Unit> abort() = 0;       // harmless after close() or another abort()

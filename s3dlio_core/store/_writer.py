@@ -46,6 +46,8 @@ class ObjectWriter(io.RawIOBase):
     def write(self, data: Any, /) -> int:
         """Append `data`: any contiguous memory, tensors included. Blocks while too much is on its way.
 
+        Whole parts of a large piece go straight from that memory and are waited for; small pieces are copied.
+
         Returns:
             Bytes taken: all of them. The memory may be changed again.
         Raises:

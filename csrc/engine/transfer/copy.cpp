@@ -110,7 +110,7 @@ class Copy : public std::enable_shared_from_this<Copy> {
     const auto self = shared_from_this();
     auto upload = std::make_shared<Upload>(
         inner_context_, "copy", inner_request_.key, inner_options_,
-        [self](Result<PutResult> result) { self->end(std::move(result)); }, [] {}, inner_request_);
+        [self](Result<PutResult> result) { self->end(std::move(result)); }, [](bool) {}, inner_request_);
     bool taken_back = false;
     {
       std::lock_guard lock(inner_mutex_);

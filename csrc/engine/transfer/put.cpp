@@ -112,7 +112,7 @@ struct PartsPut : std::enable_shared_from_this<PartsPut> {
       if (!taken_back) {
         fresh = std::make_shared<Upload>(
             context, "put", key, options,
-            [self = shared_from_this()](Result<PutResult> result) { self->ended(std::move(result)); }, [] {});
+            [self = shared_from_this()](Result<PutResult> result) { self->ended(std::move(result)); }, [](bool) {});
         upload = fresh;
       }
     }

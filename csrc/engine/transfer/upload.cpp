@@ -76,7 +76,6 @@ void Upload::feed_locked(Waiting waiting, uint64_t size) {
                                      " parts; give its size beforehand or a larger part_size"),
                       *inner_context_, inner_operation_, inner_key_));
   }
-  ++inner_parts_out_;
   waiting.number = ++inner_last_number_;
   inner_waiting_.push_back(std::move(waiting));
   inner_size_ += size;
@@ -88,6 +87,11 @@ void Upload::complete() {
 
 void Upload::fail(Error reason) {
   step(nullptr, [&] { fail_locked(std::move(reason)); });
+}
+
+std::optional<Error> Upload::failure() const {
+  std::lock_guard lock(inner_mutex_);
+  return inner_error_;
 }
 
 void Upload::fail_locked(Error reason) {
@@ -102,7 +106,7 @@ void Upload::fail_locked(Error reason) {
 void Upload::step(const Call* call, const std::function<void()>& note) {
   std::vector<CallPtr> calls;
   std::deque<Waiting> dropped;  // freed outside the lock
-  uint32_t to_tell = 0;
+  std::vector<bool> to_tell;
   Ended tell_ended;
   std::optional<Result<PutResult>> result;
   {
@@ -110,12 +114,11 @@ void Upload::step(const Call* call, const std::function<void()>& note) {
     if (call) inner_calls_.remove(call);
     note();
     if (inner_error_ && !inner_waiting_.empty()) {
-      inner_to_tell_ += static_cast<uint32_t>(inner_waiting_.size());
       dropped.swap(inner_waiting_);
+      for (const Waiting& waiting : dropped) inner_to_tell_.push_back(waiting.owner.size() == 0);
     }
     calls = next_locked();
-    to_tell = std::exchange(inner_to_tell_, 0);
-    inner_parts_out_ -= to_tell;
+    to_tell.swap(inner_to_tell_);
     // A caller who took the call back does not wait for the clean-up; nothing reads the payload any more.
     const bool cleaning = inner_state_ == State::kAborting || inner_state_ == State::kStarting;
     const bool taken_back = inner_error_ && inner_error_->code == ErrorCode::kCancelled && cleaning;
@@ -125,7 +128,7 @@ void Upload::step(const Call* call, const std::function<void()>& note) {
     }
   }
   for (const CallPtr& each : calls) each->launch();
-  for (; to_tell > 0; --to_tell) inner_tell_sent_();
+  for (const bool lent : to_tell) inner_tell_sent_(lent);
   if (tell_ended) tell_ended(std::move(*result));
 }
 
@@ -191,8 +194,8 @@ void Upload::take_id(Result<std::string> id) {
   inner_state_ = State::kFeeding;
 }
 
-void Upload::take_part(Result<UploadedPart> part) {
-  ++inner_to_tell_;
+void Upload::take_part(Result<UploadedPart> part, bool lent) {
+  inner_to_tell_.push_back(lent);
   if (!part) return fail_locked(std::move(part).error());
   inner_parts_.push_back(std::move(part).value());
 }
@@ -272,6 +275,7 @@ Upload::CallPtr Upload::part_call(Waiting waiting) {
   const UploadTarget target{inner_key_, inner_id_};
   const uint32_t number = waiting.number;
   const uint64_t size = waiting.data.size();
+  const bool lent = waiting.owner.size() == 0;
   return std::make_shared<UploadCall<UploadedPart>>(
       inner_context_, std::move(the_traits), waiting.data, std::move(waiting.owner), inner_kind_,
       [self, target, number, sent = false](const Checksum& checksum) mutable {
@@ -283,13 +287,13 @@ Upload::CallPtr Upload::part_call(Waiting waiting) {
         if (part) return std::move(part).value();
         return ServiceError{std::move(part).error(), Verdict::kFinal};  // without an etag it can never be completed
       },
-      [self, number, size](Result<UploadedPart> part, const Call& call, const Checksum& checksum) {
+      [self, number, size, lent](Result<UploadedPart> part, const Call& call, const Checksum& checksum) {
         if (part) {
           part->number = number;
           part->size = size;
           part->checksum = checksum;
         }
-        self->step(&call, [&] { self->take_part(std::move(part)); });
+        self->step(&call, [&] { self->take_part(std::move(part), lent); });
       });
 }
 
@@ -313,7 +317,7 @@ Upload::CallPtr Upload::copy_call(uint32_t number, ByteRange source) {
           part->number = number;
           part->size = source.size();
         }
-        self->step(&call, [&] { self->take_part(std::move(part)); });
+        self->step(&call, [&] { self->take_part(std::move(part), false); });
       });
 }
 

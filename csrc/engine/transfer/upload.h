@@ -23,21 +23,25 @@ namespace s3dlio::transfer {
 class Upload : public std::enable_shared_from_this<Upload> {
  public:
   // `ended` is called once, with nothing running any more: after the completion, or after the abort of a failed upload.
-  // `part_sent` after each part, also of a failed upload, on a loop thread: its memory is no longer needed.
+  // `part_sent` after each part, also of a failed upload, on a loop thread: its memory is no longer needed. `lent`: it
+  // was the caller's.
   using Ended = std::function<void(Result<PutResult>)>;
-  using PartSent = std::function<void()>;
+  using PartSent = std::function<void(bool lent)>;
   // `copy_from`: the parts are copied by the service from there (feed_copy) instead of being sent.
   Upload(std::shared_ptr<Context> context, std::string_view operation, std::string key, PutOptions options, Ended ended,
          PartSent part_sent, std::optional<CopyRequest> copy_from = std::nullopt);
 
   void begin();
-  // The next part; `data` stays alive and unchanged until part_sent, `owner` is kept so long.
+  // The next part; `data` stays alive and unchanged until part_sent, `owner` is kept so long. Without an owner it is
+  // lent.
   void feed(std::span<const std::byte> data, Buffer owner);
   void feed_copy(ByteRange source);
   // No part follows. The completion is sent when the last part has arrived.
   void complete();
   // Stops what runs and aborts; `ended` hears `reason`. Harmless after the end.
   void fail(Error reason);
+  // Why it cannot succeed any more; `ended` hears of it later, after the abort.
+  std::optional<Error> failure() const;
 
   // Whether what is stored is what this upload sent.
   bool is_ours(const ObjectMeta& stored) const;
@@ -61,7 +65,7 @@ class Upload : public std::enable_shared_from_this<Upload> {
   void fail_locked(Error reason);
 
   void take_id(Result<std::string> id);
-  void take_part(Result<UploadedPart> part);
+  void take_part(Result<UploadedPart> part, bool lent);
   void take_completion(Result<PutResult> result, const Call& call);
   void take_recovery(const Result<ObjectMeta>& stored);
   void take_check(const Result<ObjectMeta>& stored);
@@ -92,8 +96,7 @@ class Upload : public std::enable_shared_from_this<Upload> {
   CallGroup inner_calls_;
   std::string inner_id_;
   std::deque<Waiting> inner_waiting_;
-  uint32_t inner_parts_out_ = 0;  // fed and not yet sent
-  uint32_t inner_to_tell_ = 0;    // parts whose memory is free since the last step
+  std::vector<bool> inner_to_tell_;  // parts whose memory is free since the last step: lent?
   std::vector<UploadedPart> inner_parts_;
   uint32_t inner_last_number_ = 0;
   uint64_t inner_size_ = 0;

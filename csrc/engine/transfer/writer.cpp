@@ -1,5 +1,5 @@
-// A writer fills part buffers of ours and hands each full one to an Upload. An object that fits into one buffer is a
-// single PUT.
+// A writer hands parts to an Upload: whole ones that lie inside a large write straight from the caller's memory, others
+// out of buffers of ours that small writes fill. An object that fits into one buffer is a single PUT.
 #include <algorithm>
 #include <cstring>
 #include <mutex>
@@ -13,6 +13,10 @@
 
 namespace s3dlio::transfer {
 namespace {
+
+// A write lends its memory only when it holds so many whole parts: its future is ready when they have arrived, and with
+// fewer the connections would stand still between one write and the next.
+constexpr uint64_t kPartsWorthLending = 4;
 
 // Outlives the writer while its upload is ending. One of write, close and abort at a time; between a write that had to
 // wait and its future becoming ready, the filling goes on on a loop thread.
@@ -35,18 +39,24 @@ class WriterCore : public std::enable_shared_from_this<WriterCore> {
   uint64_t bytes_written() const { return inner_bytes_written_; }
 
  private:
-  struct Pending {
+  struct Pending {  // a write whose future is not ready
     std::span<const std::byte> rest;
+    bool lends = false;
     Promise<Unit> promise;
   };
 
   void fill(Pending pending);
+  void finish(Pending pending);
+  void cancel_write();
   bool must_wait(const Pending& pending);
-  Result<Unit> open_buffer();
+  uint64_t next_part_size() const;
+  Result<Unit> open_buffer(uint64_t size);
   void send_buffer();
-  void part_sent();
+  void send(std::span<const std::byte> data, Buffer owner);
+  void part_sent(bool lent);
   void upload_ended(Result<PutResult> result);
   std::optional<Error> failure() const;
+  std::optional<Error> failure_so_far() const;
   Error error_of(ErrorCode code, std::string message) const {
     return named(make_error(code, std::move(message)), *inner_context_, "write", inner_key_);
   }
@@ -66,6 +76,7 @@ class WriterCore : public std::enable_shared_from_this<WriterCore> {
   mutable std::mutex inner_mutex_;
   std::shared_ptr<Upload> inner_upload_;
   uint32_t inner_parts_out_ = 0;
+  uint32_t inner_lent_out_ = 0;  // of these, in the caller's memory
   std::optional<Pending> inner_pending_;
   std::optional<Error> inner_error_;
   std::optional<Promise<PutResult>> inner_closing_;
@@ -79,18 +90,30 @@ Future<Unit> WriterCore::write(std::span<const std::byte> data) {
   if (inner_closed_) return ready_future<Unit>(error_of(ErrorCode::kClosed, "the writer was closed already"));
   if (auto error = failure()) return ready_future<Unit>(std::move(*error));
   inner_bytes_written_ += data.size();
-  Pending pending{data, Promise<Unit>()};
-  auto future = pending.promise.future();
-  fill(std::move(pending));
-  return future;
+  const bool lends = data.size() / kPartsWorthLending >= next_part_size();
+  const Promise<Unit> promise;
+  fill({data, lends, promise});
+  // What is only copied is soon done; what is lent must be let go of soon.
+  if (lends) {
+    promise.on_cancel([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->cancel_write();
+    });
+  }
+  return promise.future();
 }
 
 void WriterCore::fill(Pending pending) {
   while (!pending.rest.empty()) {
     if (inner_buffer_.size() == 0) {
       if (must_wait(pending)) return;
-      if (auto error = failure()) return pending.promise.set(std::move(*error));
-      if (auto opened = open_buffer(); !opened) return pending.promise.set(std::move(opened).error());
+      if (failure_so_far()) break;
+      const uint64_t size = next_part_size();
+      if (pending.lends && pending.rest.size() >= size) {
+        send(pending.rest.first(size), Buffer());
+        pending.rest = pending.rest.subspan(size);
+        continue;
+      }
+      if (!open_buffer(size)) break;
     }
     const uint64_t size = std::min<uint64_t>(pending.rest.size(), inner_buffer_.size() - inner_filled_);
     std::memcpy(inner_buffer_.data() + inner_filled_, pending.rest.data(), size);
@@ -100,7 +123,32 @@ void WriterCore::fill(Pending pending) {
     // A full buffer waits for the next byte: if none comes, the object is a single PUT.
     if (inner_filled_ == inner_buffer_.size() && !pending.rest.empty()) send_buffer();
   }
-  pending.promise.set(Unit());
+  finish(std::move(pending));
+}
+
+// Nothing of `pending` is left to be taken: it is done when nothing reads the caller's memory any more.
+void WriterCore::finish(Pending pending) {
+  pending.rest = {};
+  {
+    std::lock_guard lock(inner_mutex_);
+    if (inner_lent_out_ > 0 && !inner_upload_over_) {
+      inner_pending_ = std::move(pending);
+      return;
+    }
+  }
+  auto error = failure_so_far();
+  pending.promise.set(error ? Result<Unit>(std::move(*error)) : Result<Unit>(Unit()));
+}
+
+void WriterCore::cancel_write() {
+  std::shared_ptr<Upload> upload;
+  {
+    std::lock_guard lock(inner_mutex_);
+    if (inner_pending_ || inner_lent_out_ > 0) upload = inner_upload_;
+  }
+  if (!upload) return;
+  count(counters().cancelled);
+  upload->fail(error_of(ErrorCode::kCancelled, "cancelled"));
 }
 
 // True: `pending` was put aside until a part has been sent.
@@ -115,10 +163,12 @@ bool WriterCore::must_wait(const Pending& pending) {
   return true;
 }
 
-Result<Unit> WriterCore::open_buffer() {
-  const Limits& limits = inner_context_->limits;
+uint64_t WriterCore::next_part_size() const {
   const bool sized = inner_options_.expected_size && *inner_options_.expected_size >= inner_bytes_written_;
-  uint64_t size = sized ? inner_part_size_ : growing_part_size(inner_next_number_, inner_part_size_, limits);
+  return sized ? inner_part_size_ : growing_part_size(inner_next_number_, inner_part_size_, inner_context_->limits);
+}
+
+Result<Unit> WriterCore::open_buffer(uint64_t size) {
   auto buffer = BufferPool::instance().allocate(size);
   if (!buffer) {
     Error error = named(std::move(buffer).error(), *inner_context_, "write", inner_key_);
@@ -137,35 +187,42 @@ Result<Unit> WriterCore::open_buffer() {
 }
 
 void WriterCore::send_buffer() {
+  Buffer part = std::move(inner_buffer_);
+  inner_buffer_ = Buffer();
+  const std::span<const std::byte> data(part.data(), std::exchange(inner_filled_, 0));
+  send(data, std::move(part));
+}
+
+// The next part, lent without an owner.
+void WriterCore::send(std::span<const std::byte> data, Buffer owner) {
   std::shared_ptr<Upload> upload;
   bool fresh = false;
   {
     std::lock_guard lock(inner_mutex_);
     ++inner_parts_out_;
+    if (owner.size() == 0) ++inner_lent_out_;
     if (!inner_upload_) {
       fresh = true;
       inner_upload_ = std::make_shared<Upload>(
           inner_context_, "write", inner_key_, inner_options_,
           [self = shared_from_this()](Result<PutResult> result) { self->upload_ended(std::move(result)); },
-          [weak = weak_from_this()] {
-            if (const auto self = weak.lock()) self->part_sent();
+          [weak = weak_from_this()](bool lent) {
+            if (const auto self = weak.lock()) self->part_sent(lent);
           });
     }
     upload = inner_upload_;
   }
   if (fresh) upload->begin();
   ++inner_next_number_;
-  Buffer part = std::move(inner_buffer_);
-  inner_buffer_ = Buffer();
-  const std::span<const std::byte> data(part.data(), std::exchange(inner_filled_, 0));
-  upload->feed(data, std::move(part));
+  upload->feed(data, std::move(owner));
 }
 
-void WriterCore::part_sent() {
+void WriterCore::part_sent(bool lent) {
   std::optional<Pending> pending;
   {
     std::lock_guard lock(inner_mutex_);
     --inner_parts_out_;
+    if (lent) --inner_lent_out_;
     pending.swap(inner_pending_);
   }
   if (pending) fill(std::move(*pending));
@@ -174,6 +231,17 @@ void WriterCore::part_sent() {
 std::optional<Error> WriterCore::failure() const {
   std::lock_guard lock(inner_mutex_);
   return inner_error_;
+}
+
+// As failure(), and also while the failed upload is still being aborted.
+std::optional<Error> WriterCore::failure_so_far() const {
+  std::shared_ptr<Upload> upload;
+  {
+    std::lock_guard lock(inner_mutex_);
+    if (inner_error_) return inner_error_;
+    upload = inner_upload_;
+  }
+  return upload ? upload->failure() : std::nullopt;
 }
 
 // ---- the end ----

@@ -352,6 +352,158 @@ TEST_CASE("U8: a writer's failure is told by write or close") {
 
 // ---- copies, sweeps, deletes, lists ----
 
+// ---- writers that lend ----
+
+namespace {
+
+// Memory that is gone, for sanitizers to see, once the future of the write that lent it is ready.
+struct Lent {
+  explicit Lent(const std::string& content) : memory(new std::string(content)) {}
+  Future<Unit> write(ObjectWriter& writer) const { return writer.write(bytes_of(*memory)); }
+  void take_back() {
+    std::fill(memory->begin(), memory->end(), '!');
+    memory.reset();
+  }
+  std::unique_ptr<std::string> memory;
+};
+
+}  // namespace
+
+TEST_CASE("whole parts of a large write go from the caller's memory, edges are copied") {
+  for (const size_t before : {0ul, 1000ul, 5 * kMiB}) {
+    World world;
+    const std::string front = random_bytes(before, 3), data = random_bytes(31 * kMiB + 7, 4);
+    auto writer = world.store->open_writer("k", {}).value();
+    world.value(writer->write(bytes_of(front)));
+    Lent lent(data);
+    world.value(lent.write(*writer));
+    lent.take_back();
+    const size_t in_first_part = before == 0 ? 0 : 5 * kMiB;  // the one that was begun before
+    const size_t tail = (before + data.size()) % (5 * kMiB);
+    CHECK(counted(counters().bytes_copied) == in_first_part + tail);
+    CHECK(BufferPool::instance().usage().in_use_bytes <= 16 * kMiB);
+    world.value(writer->close());
+    CHECK(world.s3.objects["k"].data == front + data);
+    CHECK(world.client->most_running >= 4);
+  }
+}
+
+TEST_CASE("a write that holds few parts is copied, so that the next can follow at once") {
+  World world;
+  world.s3.tamper = [](const Seen&, int, Reply& reply) { reply.delay = std::chrono::seconds(1); };
+  auto writer = world.store->open_writer("k", {}).value();
+  const std::string data = random_bytes(10 * kMiB);
+  CHECK(writer->write(bytes_of(data)).is_ready());
+  CHECK(counted(counters().bytes_copied) == data.size());
+  world.value(writer->abort());
+}
+
+TEST_CASE("the same object however large and small writes follow each other, whatever fails") {
+  auto dice = [engine = std::minstd_rand(14)]() mutable { return static_cast<uint32_t>(engine()); };
+  const std::string all = random_bytes(90 * kMiB, 15);
+  for (int round = 0; round < 12; ++round) {
+    Tuning tuning = World::small_tuning();
+    tuning.retry_budget = 100'000;
+    tuning.max_attempts = 60;
+    tuning.initial_connections = 1 + dice() % 8;
+    if (dice() % 2 == 0) tuning.max_in_flight_bytes = 10 * kMiB;
+    World world(tuning);
+    const uint32_t fault_rate = dice() % 30;
+    world.s3.tamper = [&](const Seen& seen, int, Reply& reply) {
+      reply.delay = std::chrono::milliseconds(dice() % 300);
+      if (!is_part(seen) || dice() % 100 >= fault_rate) return;
+      if (dice() % 2 == 0) {
+        reply = FakeS3::reset(http::Stage::kSend);
+      } else {
+        reply = FakeS3::error(500, "InternalError");
+      }
+    };
+    PutOptions options;
+    const size_t size = dice() % all.size();
+    if (dice() % 2 == 0) options.expected_size = size;
+    auto writer = world.store->open_writer("k", options).value();
+    for (size_t at = 0; at < size;) {
+      size_t piece = 0;
+      switch (dice() % 4) {
+        case 0:
+          piece = dice() % 5000;
+          break;
+        case 1:
+          piece = dice() % (6 * kMiB);
+          break;
+        case 2:
+          piece = (4 + dice() % 3) * 5 * kMiB;
+          break;
+        default:
+          piece = 20 * kMiB + dice() % (20 * kMiB);
+      }
+      piece = std::min(piece, size - at);
+      Lent lent(all.substr(at, piece));
+      world.value(lent.write(*writer));
+      lent.take_back();
+      at += piece;
+    }
+    CHECK(world.value(writer->close()).size == size);
+    CHECK(world.s3.objects["k"].data.size() == size);
+    CHECK(all.compare(0, size, world.s3.objects["k"].data) == 0);
+    CHECK(world.s3.uploads.empty());
+  }
+}
+
+TEST_CASE("a part that fails in lent memory: the write tells, and nothing reads it any more") {
+  for (int which = 1; which <= 9; ++which) {
+    World world;
+    int parts = 0;
+    world.s3.instead = [&](const Seen& seen, int) -> std::optional<Reply> {
+      if (is_part(seen) && ++parts == which) return FakeS3::error(403, "AccessDenied");
+      return std::nullopt;
+    };
+    auto writer = world.store->open_writer("k", {}).value();
+    Lent lent(random_bytes(47 * kMiB));
+    CHECK(world.error(lent.write(*writer)).code == ErrorCode::kAccessDenied);
+    lent.take_back();
+    CHECK(world.error(writer->close()).code == ErrorCode::kAccessDenied);
+    writer.reset();
+    world.loop.run_dry();
+    CHECK(world.s3.uploads.empty());
+    CHECK_FALSE(world.s3.objects.contains("k"));
+  }
+}
+
+TEST_CASE("a lending write that is taken back, or whose writer goes, lets go of the memory at once") {
+  const std::string data = random_bytes(32 * kMiB);
+  for (int kind = 0; kind < 3; ++kind) {
+    for (int steps = 0; steps < 80; steps += 7) {
+      Tuning tuning = World::small_tuning();
+      if (steps % 2 == 0) tuning.max_in_flight_bytes = 10 * kMiB;  // the write waits for room as well
+      World world(tuning);
+      world.s3.tamper = [](const Seen&, int, Reply& reply) { reply.delay = std::chrono::milliseconds(20); };
+      auto writer = world.store->open_writer("k", {}).value();
+      if (steps % 3 == 0) world.value(writer->write(bytes_of("front")));
+      Lent lent(data);
+      auto future = lent.write(*writer);
+      for (int i = 0; i < steps; ++i) world.loop.step();
+      const bool was_ready = future.is_ready();
+      const auto asked_at = world.loop.now();
+      Future<Unit> aborted;
+      if (kind == 0) future.cancel();
+      if (kind == 1) writer.reset();
+      if (kind == 2) aborted = writer->abort();
+      const auto result = world.wait(std::move(future));
+      CHECK(world.loop.now() - asked_at < std::chrono::milliseconds(25));  // a start that runs is waited for
+      lent.take_back();
+      CHECK(result.ok() == was_ready);
+      if (!result) CHECK(result.error().code == (kind == 0 ? ErrorCode::kCancelled : ErrorCode::kClosed));
+      if (kind == 2) world.value(std::move(aborted));
+      if (kind == 0 && !result) CHECK(world.error(writer->close()).code == ErrorCode::kCancelled);
+      writer.reset();
+      world.loop.run_dry();
+      CHECK(world.s3.uploads.empty());
+      CHECK_FALSE(world.s3.objects.contains("k"));
+    }
+  }
+}
+
 TEST_CASE("a copy keeps to the source it looked at") {
   World world;
   world.s3.store("a", random_bytes(1000));

@@ -41,7 +41,10 @@ class Stream : public std::enable_shared_from_this<Stream> {
     data = gather(data);
     const size_t whole = data.size() - data.size() % kBlockBytes;
     const bool lends = whole > 0 && !inner_error_;
-    if (lends) start(data.first(whole), {}, promise);
+    if (lends) {
+      start(data.first(whole), {}, promise);
+      promise.on_cancel([cancel = inner_cancel_] { cancel->store(true, std::memory_order_relaxed); });
+    }
     gather(data.subspan(whole));
     if (!lends) {
       if (inner_error_ || inner_gathered_ <= kMaxGatheredInFlight) {
