@@ -601,8 +601,17 @@ class NativeStore:
 
     def sweep_uploads(self, prefix: str, older_than_seconds: int) -> Pending[int]: ...
 
-    def open_fetch_stream(self, items: Sequence[tuple[str, int | None, int, int]], window_bytes: int, window_requests: int, in_order: bool) -> NativeFetchStream:
-        """items: (key, size or None, start, end or 0 for the object's end)."""
+    def get_many_into(self, items: Sequence[tuple[str, int | None, int, int]], out: object, offsets: Sequence[int], window_requests: int) -> Pending[list[int]]:
+        """
+        items: (key, size or None, start, end or 0 for the object's end); item i goes to out[offsets[i]:offsets[i + 1]], exactly.
+        """
+
+    def open_fetch_stream(self, window_bytes: int, window_requests: int, in_order: bool) -> NativeFetchStream: ...
+
+    def register_handle(self) -> int:
+        """
+        A number that names this store to torch.ops.s3dlio, until forget_handle().
+        """
 
 class NativeWriter:
     def write(self, data: object) -> Pending[None]: ...
@@ -614,13 +623,28 @@ class NativeWriter:
     def bytes_written(self) -> int: ...
 
 class NativeFetchStream:
+    def push(self, items: Sequence[tuple[str, int | None, int, int]]) -> None:
+        """
+        What to fetch next, behind what was pushed before: (key, size or None, start, end or 0 for the object's end).
+        """
+
+    def finish(self) -> None:
+        """No item follows."""
+
     def next(self, max_count: int) -> list[tuple[int, Buffer | s3dlio_core.errors.StorageError]]:
         """
-        At least one, only those already there beyond the first; empty: all were taken.
+        At least one, only those already there beyond the first; empty: all were taken, and none follows.
         """
 
     def close(self) -> None:
         """Cancels what is under way and waits for it."""
+
+def forget_handle(handle: int) -> None: ...
+
+def take_last_error() -> s3dlio_core.errors.StorageError | None:
+    """
+    The error of the last torch.ops.s3dlio call that failed on this thread. Once.
+    """
 
 def stats() -> dict[str, int]: ...
 

@@ -19,7 +19,9 @@ void bind_get(StoreClass& store);
 void bind_put(nb::module_& module, StoreClass& store);
 void bind_list(nb::module_& module, StoreClass& store);
 void bind_manage(StoreClass& store);
+void bind_get_many(StoreClass& store);
 void bind_fetch(nb::module_& module, StoreClass& store);
+void bind_handles(nb::module_& module, StoreClass& store);
 void bind_stats(nb::module_& module);
 void bind_datagen(nb::module_& module);
 

@@ -30,6 +30,8 @@ class Stream final : public Cancellable {
     if (inner_cancelled_) return std::vector<transfer::Fetched>();
     return inner_stream_->next(max_count, kWaitSlice);
   }
+  void push(std::vector<transfer::FetchItem> items) { inner_stream_->push(std::move(items)); }
+  void finish() { inner_stream_->finish(); }
   void cancel() override {
     inner_cancelled_ = true;
     inner_stream_->cancel();
@@ -42,16 +44,31 @@ class Stream final : public Cancellable {
   std::unique_ptr<transfer::FetchStream> inner_stream_;
 };
 
+using Item = std::tuple<nb::str, std::optional<uint64_t>, uint64_t, uint64_t>;  // key, size, start, end
+
 class NativeFetchStream {
  public:
-  explicit NativeFetchStream(std::unique_ptr<transfer::FetchStream> stream)
-      : inner_stream_(std::make_shared<Stream>(std::move(stream))), inner_generation_(fork_generation()) {
+  NativeFetchStream(std::unique_ptr<transfer::FetchStream> stream, std::string prefix)
+      : inner_stream_(std::make_shared<Stream>(std::move(stream))),
+        inner_prefix_(std::move(prefix)),
+        inner_generation_(fork_generation()) {
     remember(inner_stream_);
   }
   NativeFetchStream(NativeFetchStream&&) noexcept = default;
   NativeFetchStream& operator=(NativeFetchStream&&) = delete;
   ~NativeFetchStream() { close(); }
 
+  void push(const std::vector<Item>& items) {
+    const std::shared_ptr<Stream> stream = usable();
+    std::vector<transfer::FetchItem> wanted;
+    wanted.reserve(items.size());
+    for (const auto& [key, size, start, end] : items) {
+      wanted.push_back({NativeStore::full_key(inner_prefix_, key), size, start, end});
+    }
+    nb::gil_scoped_release unlocked;
+    stream->push(std::move(wanted));
+  }
+  void finish() { usable()->finish(); }
   // [(index, Buffer or exception), ...]; empty when all were taken.
   nb::list next(size_t max_count) {
     const std::shared_ptr<Stream> stream = usable();
@@ -95,36 +112,28 @@ class NativeFetchStream {
   }
 
   std::shared_ptr<Stream> inner_stream_;
+  std::string inner_prefix_;
   uint64_t inner_generation_;
 };
 
-using Item = std::tuple<nb::str, std::optional<uint64_t>, uint64_t, uint64_t>;  // key, size, start, end
-
-NativeFetchStream open_stream(NativeStore& store, const std::vector<Item>& items, uint64_t window_bytes,
-                              uint32_t window_requests, bool in_order) {
-  std::vector<transfer::FetchItem> wanted;
-  wanted.reserve(items.size());
-  for (const auto& [key, size, start, end] : items) wanted.push_back({store.full_key(key), size, start, end});
-  std::shared_ptr<ObjectStore> engine = store.shared();
-  auto stream = [&] {
-    nb::gil_scoped_release unlocked;
-    return transfer::open_fetch_stream(std::move(engine), std::move(wanted), {window_bytes, window_requests, in_order});
-  }();
-  return NativeFetchStream(std::move(stream));
+NativeFetchStream open_stream(NativeStore& store, uint64_t window_bytes, uint32_t window_requests, bool in_order) {
+  return {transfer::open_fetch_stream(store.shared(), {window_bytes, window_requests, in_order}), store.prefix()};
 }
 
 }  // namespace
 
 void bind_fetch(nb::module_& module, StoreClass& store) {
   nb::class_<NativeFetchStream>(module, "NativeFetchStream")
+      .def("push", &NativeFetchStream::push, "items"_a,
+           nb::sig("def push(self, items: collections.abc.Sequence[tuple[str, int | None, int, int]]) -> None"),
+           "What to fetch next, behind what was pushed before: (key, size or None, start, end or 0 for the object's "
+           "end).")
+      .def("finish", &NativeFetchStream::finish, "No item follows.")
       .def("next", &NativeFetchStream::next, "max_count"_a,
            nb::sig("def next(self, max_count: int) -> list[tuple[int, Buffer | s3dlio_core.errors.StorageError]]"),
-           "At least one, only those already there beyond the first; empty: all were taken.")
+           "At least one, only those already there beyond the first; empty: all were taken, and none follows.")
       .def("close", &NativeFetchStream::close, "Cancels what is under way and waits for it.");
-  store.def("open_fetch_stream", &open_stream, "items"_a, "window_bytes"_a, "window_requests"_a, "in_order"_a,
-            nb::sig("def open_fetch_stream(self, items: collections.abc.Sequence[tuple[str, int | None, int, int]], "
-                    "window_bytes: int, window_requests: int, in_order: bool) -> NativeFetchStream"),
-            "items: (key, size or None, start, end or 0 for the object's end).");
+  store.def("open_fetch_stream", &open_stream, "window_bytes"_a, "window_requests"_a, "in_order"_a);
 }
 
 }  // namespace s3dlio::python

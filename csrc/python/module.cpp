@@ -22,7 +22,9 @@ NB_MODULE(_ext, module) {
   bind_put(module, store);
   bind_list(module, store);
   bind_manage(store);
+  bind_get_many(store);
   bind_fetch(module, store);
+  bind_handles(module, store);
   bind_stats(module);
   bind_datagen(module);
 }

@@ -32,7 +32,7 @@ const std::shared_ptr<ObjectStore>& NativeStore::shared() const {
   return inner_store_;
 }
 
-std::string NativeStore::full_key(nb::handle key) const {
+std::string NativeStore::full_key(const std::string& prefix, nb::handle key) {
   if (!PyUnicode_Check(key.ptr())) {
     PyErr_Format(PyExc_TypeError, "key: expected a str, found a %s", type_name_of(key).c_str());
     throw nb::python_error();
@@ -44,7 +44,7 @@ std::string NativeStore::full_key(nb::handle key) const {
     raise_error(ErrorCode::kInvalidArgument, "the key is no UTF-8: it holds a lone surrogate");
   }
   if (size == 0) raise_error(ErrorCode::kInvalidArgument, "the key is empty");
-  return inner_prefix_ + std::string(text, static_cast<size_t>(size));
+  return prefix + std::string(text, static_cast<size_t>(size));
 }
 
 std::string NativeStore::key_below_prefix(std::string full) const {

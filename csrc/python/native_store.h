@@ -27,7 +27,8 @@ class NativeStore {
   void close();
 
   // TypeError unless it is a str. The engine's key: prefix and key joined.
-  std::string full_key(nb::handle key) const;
+  std::string full_key(nb::handle key) const { return full_key(inner_prefix_, key); }
+  static std::string full_key(const std::string& prefix, nb::handle key);
   std::string full_prefix(const std::string& prefix) const { return inner_prefix_ + prefix; }
   std::string key_below_prefix(std::string full) const;
   const std::shared_ptr<const std::string>& base_uri() const { return inner_base_uri_; }
@@ -36,16 +37,28 @@ class NativeStore {
   // What `start(engine, full key)` gives; its errors name the call.
   template <class Start>
   auto call(const char* operation, nb::handle key, const Start& start) const {
-    try {
+    return named(operation, *inner_base_uri_ + text_of(key), [&] {
       const std::shared_ptr<ObjectStore> engine = shared();
       return start(*engine, full_key(key));
+    });
+  }
+  // As call(), for a call about no single key: what `start(engine)` gives.
+  template <class Start>
+  auto call_on_all(const char* operation, const Start& start) const {
+    return named(operation, *inner_base_uri_, [&] { return start(shared()); });
+  }
+
+ private:
+  template <class Work>
+  static auto named(const char* operation, const std::string& uri, const Work& work) {
+    try {
+      return work();
     } catch (nb::python_error& error) {
-      name_call(error, operation, *inner_base_uri_ + text_of(key));
+      name_call(error, operation, uri);
       throw;
     }
   }
 
- private:
   std::shared_ptr<ObjectStore> inner_store_;
   std::string inner_prefix_;
   std::shared_ptr<const std::string> inner_base_uri_;  // shared with every ObjectMeta listed

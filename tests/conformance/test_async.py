@@ -106,8 +106,9 @@ def test_one_store_serves_several_loops(any_store: Store) -> None:
 
 def test_every_verb_has_a_twin() -> None:
     verbs = [
-        "get", "get_range", "get_into", "get_ranges", "get_many", "put", "put_many", "head", "exists", "list",
-        "list_with_delimiter", "delete", "copy", "create_bucket", "delete_bucket", "list_buckets", "sweep_uploads",
+        "get", "get_range", "get_into", "get_ranges", "get_many", "get_many_into", "put", "put_many", "head",
+        "exists", "list", "list_with_delimiter", "delete", "copy", "create_bucket", "delete_bucket", "list_buckets",
+        "sweep_uploads",
     ]  # fmt: skip
     for verb in verbs:
         plain, twin = getattr(Store, verb), getattr(Store, verb + "_async")

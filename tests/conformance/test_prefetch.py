@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import pytest
 from servers.content import MIB, content
 
-from s3dlio_core import FetchItem, ObjectNotFoundError, Store
+from s3dlio_core import FetchItem, InvalidArgumentError, ObjectNotFoundError, Store
 
 DATA = content(300_000, seed=8)
 KEYS = [f"p{index:02d}" for index in range(25)]
@@ -97,3 +100,66 @@ def test_results_outlive_the_stream(any_store: Store) -> None:
     with any_store.prefetch(KEYS) as stream:
         kept = [data for _, data in stream]
     assert [bytes(data) for data in kept] == [sample(index) for index in range(25)]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_items_from_an_iterator_are_drawn_as_they_are_needed(any_store: Store, in_order: bool) -> None:
+    fill(any_store)
+    drawn = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal drawn
+        for key in itertools.cycle(KEYS):
+            drawn += 1
+            yield key
+
+    with any_store.prefetch(endless(), window_requests=8, in_order=in_order) as stream:
+        got = [next(stream) for _ in range(500)]
+    assert drawn <= 500 + 8 + 3 * 64
+    assert all(bytes(data) == sample(index % 25) for index, data in got)
+    indices = [index for index, _ in got]
+    assert len(set(indices)) == 500
+    assert not in_order or indices == list(range(500))
+
+
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 72, 73, 200])
+def test_iterator_of_any_length(any_store: Store, count: int) -> None:
+    fill(any_store)
+    stream = any_store.prefetch((KEYS[index % 25] for index in range(count)), window_requests=8)
+    assert [bytes(data) for _, data in stream] == [sample(index % 25) for index in range(count)]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+@pytest.mark.parametrize("after", [0, 3, 100])
+def test_iterator_that_fails_is_heard_behind_what_it_gave(any_store: Store, after: int, in_order: bool) -> None:
+    fill(any_store)
+
+    def failing() -> Iterator[str]:
+        for index in range(after):
+            yield KEYS[index % 25]
+        raise LookupError("the source broke")
+
+    stream = any_store.prefetch(failing(), in_order=in_order)
+    got = [next(stream) for _ in range(after)]
+    assert sorted(index for index, _ in got) == list(range(after))
+    with pytest.raises(LookupError, match="the source broke"):
+        next(stream)
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+def test_item_that_makes_no_sense(any_store: Store) -> None:
+    fill(any_store)
+    bad = FetchItem("p01", start=5, end=5)
+    with pytest.raises(InvalidArgumentError, match=r"\[5, 5\)"):
+        any_store.prefetch(["p00", bad])
+    stream = any_store.prefetch(iter(["p00", bad, "p02"]))
+    assert bytes(next(stream)[1]) == sample(0)
+    with pytest.raises(InvalidArgumentError, match=r"\[5, 5\)"):
+        next(stream)
+
+
+def test_iterator_may_use_the_store(any_store: Store) -> None:
+    fill(any_store)
+    got = [bytes(data) for _, data in any_store.prefetch(any_store.list("p"))]
+    assert got == [sample(index) for index in range(25)]

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -23,9 +24,25 @@ uint64_t window_share(const FetchItem& item) {
 // Shared by the consumer's handle and by what runs; the handle's destructor waits until nothing runs.
 class Stream : public std::enable_shared_from_this<Stream> {
  public:
-  Stream(std::shared_ptr<ObjectStore> store, std::vector<FetchItem> items, FetchOptions options)
-      : inner_store_(std::move(store)), inner_items_(std::move(items)), inner_options_(options) {
+  Stream(std::shared_ptr<ObjectStore> store, FetchOptions options)
+      : inner_store_(std::move(store)), inner_options_(options) {
     inner_options_.window_requests = std::max(1u, inner_options_.window_requests);
+  }
+
+  void push(std::vector<FetchItem> items) {
+    {
+      std::lock_guard lock(inner_mutex_);
+      if (inner_finished_ || inner_cancelled_) return;
+      inner_pushed_ += items.size();
+      std::move(items.begin(), items.end(), std::back_inserter(inner_waiting_));
+    }
+    launch();
+  }
+
+  void finish() {
+    std::lock_guard lock(inner_mutex_);
+    inner_finished_ = true;
+    inner_arrived_.notify_all();
   }
 
   std::optional<std::vector<Fetched>> next(size_t max_count, std::chrono::nanoseconds timeout) {
@@ -45,7 +62,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
     {
       std::lock_guard lock(inner_mutex_);
       inner_cancelled_ = true;
-      for (auto& [index, future] : inner_running_) running.push_back(future);
+      for (auto& [index, fetch] : inner_running_) running.push_back(fetch.future);
       inner_arrived_.notify_all();
     }
     for (auto& future : running) future.cancel();
@@ -61,18 +78,24 @@ class Stream : public std::enable_shared_from_this<Stream> {
     std::unique_lock lock(inner_mutex_);
     if (inner_launching_) return;
     inner_launching_ = true;
-    std::vector<std::pair<uint64_t, Future<FetchedObject>>> started;
-    while (reserve_locked(started)) {
+    std::vector<FetchItem> items;  // the next, from `first` on
+    uint64_t first = 0;
+    while (reserve_locked(items, first)) {
       lock.unlock();
-      for (auto& [index, future] : started) future = start(inner_items_[index]);
+      std::vector<Fetch> started;
+      for (FetchItem& item : items) {
+        const uint64_t share = window_share(item);
+        started.push_back({start(std::move(item)), share});
+      }
       lock.lock();
-      for (auto& [index, future] : started) inner_running_.emplace(index, future);
+      for (size_t i = 0; i < started.size(); ++i) inner_running_.emplace(first + i, started[i]);
       const bool cancelled = inner_cancelled_;
       lock.unlock();
-      for (auto& [index, future] : started) {
-        future.on_ready(
-            [self = shared_from_this(), at = index, result = future]() mutable { self->arrived(at, result.wait()); });
-        if (cancelled) future.cancel();
+      for (size_t i = 0; i < started.size(); ++i) {
+        started[i].future.on_ready([self = shared_from_this(), at = first + i, result = started[i].future]() mutable {
+          self->arrived(at, result.wait());
+        });
+        if (cancelled) started[i].future.cancel();
       }
       lock.lock();
     }
@@ -81,22 +104,26 @@ class Stream : public std::enable_shared_from_this<Stream> {
   }
 
  private:
-  Future<FetchedObject> start(const FetchItem& item) {
+  struct Fetch {
+    Future<FetchedObject> future;
+    uint64_t share;  // of the window
+  };
+
+  Future<FetchedObject> start(FetchItem item) {
     GetOptions options;
     options.size_hint = item.size;
-    if (item.end == 0 && item.start == 0) return inner_store_->get(item.key, std::move(options));
-    return inner_store_->get_range(item.key, item.start, item.end == 0 ? std::nullopt : std::optional(item.end),
-                                   std::move(options));
+    if (item.end == 0 && item.start == 0) return inner_store_->get(std::move(item.key), std::move(options));
+    return inner_store_->get_range(std::move(item.key), item.start,
+                                   item.end == 0 ? std::nullopt : std::optional(item.end), std::move(options));
   }
 
   void arrived(uint64_t index, Result<FetchedObject> result) {
     bool more = false;
     {
       std::lock_guard lock(inner_mutex_);
-      inner_running_.erase(index);
+      const uint64_t share = inner_running_.extract(index).mapped().share;
       if (!inner_cancelled_) {
         // The true size takes the place of the guess.
-        const uint64_t share = window_share(inner_items_[index]);
         const uint64_t held = result ? result->data.size() : 0;
         inner_held_bytes_ = inner_held_bytes_ - share + held;
         inner_done_.emplace(index, Fetched{index, std::move(result)});
@@ -105,7 +132,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
       }
       const bool wakes = inner_wake_at_ > 0 && (available_locked() >= inner_wake_at_ || over_locked());
       if (wakes || (inner_running_.empty() && !inner_launching_)) inner_arrived_.notify_all();
-      more = !inner_cancelled_ && inner_next_ < inner_items_.size() && has_room_locked();
+      more = !inner_cancelled_ && !inner_waiting_.empty() && has_room_locked();
     }
     if (more) launch();
   }
@@ -113,20 +140,23 @@ class Stream : public std::enable_shared_from_this<Stream> {
   bool has_room_locked() const {
     if (inner_held_requests_ == 0) return true;
     return inner_held_requests_ < inner_options_.window_requests &&
-           inner_held_bytes_ + window_share(inner_items_[inner_next_]) <= inner_options_.window_bytes;
+           inner_held_bytes_ + window_share(inner_waiting_.front()) <= inner_options_.window_bytes;
   }
-  // Takes places for the next items into `started`; false: there is nothing to start.
-  bool reserve_locked(std::vector<std::pair<uint64_t, Future<FetchedObject>>>& started) {
-    started.clear();
-    while (!inner_cancelled_ && inner_next_ < inner_items_.size() && has_room_locked()) {
-      inner_held_bytes_ += window_share(inner_items_[inner_next_]);
+  // Takes places for the next items, which begin with number `first`; false: there is nothing to start.
+  bool reserve_locked(std::vector<FetchItem>& items, uint64_t& first) {
+    items.clear();
+    first = inner_next_;
+    while (!inner_cancelled_ && !inner_waiting_.empty() && has_room_locked()) {
+      inner_held_bytes_ += window_share(inner_waiting_.front());
       ++inner_held_requests_;
-      started.emplace_back(inner_next_++, Future<FetchedObject>());
+      ++inner_next_;
+      items.push_back(std::move(inner_waiting_.front()));
+      inner_waiting_.pop_front();
     }
-    return !started.empty();
+    return !items.empty();
   }
 
-  bool over_locked() const { return inner_cancelled_ || inner_taken_ == inner_items_.size(); }
+  bool over_locked() const { return inner_cancelled_ || (inner_finished_ && inner_taken_ == inner_pushed_); }
   size_t available_locked() const {
     if (inner_cancelled_) return 0;
     return inner_options_.in_order ? inner_in_a_row_ : inner_completed_.size();
@@ -136,8 +166,8 @@ class Stream : public std::enable_shared_from_this<Stream> {
   bool wait_locked(std::unique_lock<std::mutex>& lock, size_t max_count, std::chrono::nanoseconds timeout) {
     if (available_locked() > 0 || over_locked()) return true;
     // Waking for each object costs more than fetching it: where objects come quickly, wait for some at once.
-    const size_t some = std::min<size_t>(
-        {max_count, std::max(1u, inner_options_.window_requests / 8), inner_items_.size() - inner_taken_});
+    const size_t some =
+        std::min<size_t>({max_count, std::max(1u, inner_options_.window_requests / 8), inner_pushed_ - inner_taken_});
     const auto linger = std::min<std::chrono::nanoseconds>(timeout, kLinger);
     if (some > 1 && wait_for_locked(lock, some, linger)) return true;
     if (available_locked() > 0) return true;
@@ -172,18 +202,20 @@ class Stream : public std::enable_shared_from_this<Stream> {
   }
 
   const std::shared_ptr<ObjectStore> inner_store_;
-  const std::vector<FetchItem> inner_items_;
   FetchOptions inner_options_;
 
   std::mutex inner_mutex_;
   std::condition_variable inner_arrived_;
-  std::map<uint64_t, Future<FetchedObject>> inner_running_;
+  std::deque<FetchItem> inner_waiting_;  // pushed and not launched
+  std::map<uint64_t, Fetch> inner_running_;
   std::map<uint64_t, Fetched> inner_done_;  // arrived and not yet taken
   std::deque<uint64_t> inner_completed_;    // their order, when any order will do
-  uint64_t inner_next_ = 0;                 // to be launched
-  uint64_t inner_taken_ = 0;                // how many were handed over
-  uint64_t inner_held_bytes_ = 0;           // running, or waiting to be taken
+  uint64_t inner_pushed_ = 0;
+  uint64_t inner_next_ = 0;        // to be launched
+  uint64_t inner_taken_ = 0;       // how many were handed over
+  uint64_t inner_held_bytes_ = 0;  // running, or waiting to be taken
   uint32_t inner_held_requests_ = 0;
+  bool inner_finished_ = false;  // nothing will be pushed any more
   bool inner_launching_ = false;
   size_t inner_in_a_row_ = 0;  // in order: how many are there from inner_taken_ on
   size_t inner_wake_at_ = 0;   // the consumer waits for so many; 0: it does not wait
@@ -197,6 +229,8 @@ class StreamHandle final : public FetchStream {
     inner_stream_->cancel();
     inner_stream_->wait_until_idle();
   }
+  void push(std::vector<FetchItem> items) override { inner_stream_->push(std::move(items)); }
+  void finish() override { inner_stream_->finish(); }
   std::optional<std::vector<Fetched>> next(size_t max_count, std::chrono::nanoseconds timeout) override {
     return inner_stream_->next(max_count, timeout);
   }
@@ -208,11 +242,16 @@ class StreamHandle final : public FetchStream {
 
 }  // namespace
 
+std::unique_ptr<FetchStream> open_fetch_stream(std::shared_ptr<ObjectStore> store, FetchOptions options) {
+  return std::make_unique<StreamHandle>(std::make_shared<Stream>(std::move(store), options));
+}
+
 std::unique_ptr<FetchStream> open_fetch_stream(std::shared_ptr<ObjectStore> store, std::vector<FetchItem> items,
                                                FetchOptions options) {
-  auto stream = std::make_shared<Stream>(std::move(store), std::move(items), options);
-  stream->launch();
-  return std::make_unique<StreamHandle>(std::move(stream));
+  auto stream = open_fetch_stream(std::move(store), options);
+  stream->push(std::move(items));
+  stream->finish();
+  return stream;
 }
 
 }  // namespace s3dlio::transfer

@@ -28,16 +28,24 @@ struct Fetched {
   Result<FetchedObject> object;
 };
 
-// One consumer at a time may wait; any thread may cancel. Dropping it cancels and waits until no memory is written to.
+// One consumer at a time may wait; any thread may feed it and cancel. Dropping it cancels and waits until no memory is
+// written to.
 class FetchStream {
  public:
   virtual ~FetchStream() = default;
+  // Items that follow those pushed before; started as the window has room. Nothing happens after finish() or cancel().
+  virtual void push(std::vector<FetchItem> items) = 0;
+  virtual void finish() = 0;  // no item follows
   // The next objects, at least one, at most `max_count`, only those already there beyond the first; an empty vector:
-  // all were taken. nullopt: nothing within `timeout`. A failed item is delivered in its place and the stream goes on.
+  // all were taken, and none follows. nullopt: nothing within `timeout`. A failed item is delivered in its place and
+  // the stream goes on.
   virtual std::optional<std::vector<Fetched>> next(size_t max_count, std::chrono::nanoseconds timeout) = 0;
   virtual void cancel() = 0;
 };
 
+// To be fed with push().
+std::unique_ptr<FetchStream> open_fetch_stream(std::shared_ptr<ObjectStore> store, FetchOptions options);
+// Of these items and no others.
 std::unique_ptr<FetchStream> open_fetch_stream(std::shared_ptr<ObjectStore> store, std::vector<FetchItem> items,
                                                FetchOptions options);
 

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "engine/transfer/fetch_stream.h"
+#include "engine/transfer/get_many.h"
 #include "net/loopback_server.h"
 #include "transfer/fake_world.h"
 
@@ -221,6 +222,38 @@ TEST_CASE("writes through a faulty server") {
   }
 }
 
+TEST_CASE("large writes from the caller's memory through a faulty server") {
+  Tuning tuning = quick_tuning();
+  tuning.part_size = 5 << 20;
+  SocketWorld world(tuning);
+  std::minstd_rand server_dice(8);
+  world.s3.tamper = [inner = faults(server_dice, 10), &world](const Seen& seen, int number, Reply& reply) {
+    inner(seen, number, reply);
+    if (seen.request.method == "HEAD" && reply.status == 200) {
+      reply.headers.add("x-amz-checksum-crc64nvme", checksum_text(world.s3.objects["k"].data));
+    }
+  };
+  const std::string data = random_bytes(28 << 20);
+  for (int round = 0; round < 3; ++round) {
+    auto writer = world.store->open_writer("k", {}).value();
+    auto memory = std::make_unique<std::string>(data);
+    value(writer->write(bytes_of(data).first(static_cast<size_t>(round) * 1000)));
+    value(writer->write(bytes_of(*memory)));
+    memory.reset();
+    value(writer->close());
+    CHECK(world.s3.objects["k"].data == data.substr(0, static_cast<size_t>(round) * 1000) + data);
+
+    auto cancelled = world.store->open_writer("c", {}).value();
+    memory = std::make_unique<std::string>(data);
+    auto future = cancelled->write(bytes_of(*memory));
+    std::this_thread::sleep_for(std::chrono::milliseconds(3 * round * round));
+    future.cancel();
+    static_cast<void>(future.wait());
+    memory.reset();
+    static_cast<void>(cancelled->abort().wait());
+  }
+}
+
 TEST_CASE("a stream of many objects, taken in batches, and dropped half way") {
   SocketWorld world(quick_tuning());
   std::vector<transfer::FetchItem> items;
@@ -247,6 +280,48 @@ TEST_CASE("a stream of many objects, taken in batches, and dropped half way") {
   auto dropped = transfer::open_fetch_stream(world.store, items, {});
   REQUIRE(dropped->next(1, std::chrono::seconds(60)));
   dropped.reset();
+}
+
+TEST_CASE("batches, and a stream fed by one thread and emptied by another") {
+  SocketWorld world(quick_tuning());
+  constexpr uint32_t kCount = 200;
+  for (uint32_t i = 0; i < kCount; ++i) world.s3.store("k" + std::to_string(i), random_bytes(2000 + i, i));
+  std::minstd_rand server_dice(9);
+  world.s3.tamper = faults(server_dice, 30);
+  auto stream = transfer::open_fetch_stream(world.store, transfer::FetchOptions());
+  std::thread feeder([&] {
+    for (uint32_t i = 0; i < kCount; ++i) stream->push({{"k" + std::to_string(i), std::nullopt, 0, 0}});
+    stream->finish();
+  });
+  std::vector<std::unique_ptr<Guarded>> places;
+  std::vector<transfer::ReadItem> items;
+  for (uint32_t i = 0; i < kCount; ++i) {
+    places.push_back(std::make_unique<Guarded>(2000 + i));
+    items.push_back({{"k" + std::to_string(i), std::nullopt, 0, 0}, places.back()->span()});
+  }
+  auto batch = transfer::get_many_into(world.store, items, 16);
+  uint64_t taken = 0;
+  while (true) {
+    auto some = stream->next(16, std::chrono::seconds(60));
+    REQUIRE(some);
+    if (some->empty()) break;
+    for (auto& fetched : *some) {
+      REQUIRE(fetched.object.ok());
+      CHECK(text_of(fetched.object->data) == random_bytes(2000 + taken, static_cast<uint32_t>(taken)));
+      ++taken;
+    }
+  }
+  feeder.join();
+  CHECK(taken == kCount);
+  value(std::move(batch));
+  for (uint32_t i = 0; i < kCount; ++i) CHECK(places[i]->text() == random_bytes(2000 + i, i));
+  for (int round = 0; round < 5; ++round) {
+    auto cancelled = transfer::get_many_into(world.store, items, 16);
+    std::this_thread::sleep_for(std::chrono::milliseconds(3 * round));
+    cancelled.cancel();
+    static_cast<void>(cancelled.wait());
+    for (auto& place : places) std::fill(place->span().begin(), place->span().end(), std::byte{1});
+  }
 }
 
 TEST_CASE("a store may go while its calls are under way") {

@@ -235,3 +235,63 @@ TEST_CASE("a cancelled stream ends") {
   world.loop.run_dry();
   stream.reset();
 }
+
+TEST_CASE("a stream that is fed while it runs: the same objects, and no end before it is told") {
+  for (const bool in_order : {true, false}) {
+    World world;
+    for (int i = 0; i < 50; ++i) world.s3.store("k" + std::to_string(i), random_bytes(2000, static_cast<uint32_t>(i)));
+    world.s3.tamper = [](const Seen&, int number, Reply& reply) {
+      reply.delay = std::chrono::milliseconds(1 + number * 37 % 50);
+    };
+    FetchOptions options;
+    options.window_requests = 5;
+    options.in_order = in_order;
+    auto stream = transfer::open_fetch_stream(world.store, options);
+    CHECK_FALSE(stream->next(1, std::chrono::nanoseconds(0)));  // nothing yet is not the end
+    std::vector<bool> seen(50);
+    uint64_t pushed = 0, taken = 0;
+    while (true) {
+      if (pushed < 50 && pushed < taken + 12) {
+        std::vector<FetchItem> more;
+        for (int i = 0; i < 3 && pushed < 50; ++i) more.push_back({"k" + std::to_string(pushed++), {}, 0, 0});
+        stream->push(more);
+        if (pushed == 50) stream->finish();
+      }
+      auto batch = stream->next(4, std::chrono::nanoseconds(0));
+      if (!batch) {
+        REQUIRE(world.loop.step());
+        continue;
+      }
+      if (batch->empty()) break;
+      for (auto& fetched : *batch) {
+        if (in_order) CHECK(fetched.index == taken);
+        ++taken;
+        CHECK_FALSE(seen[fetched.index]);
+        seen[fetched.index] = true;
+        CHECK(text_of(fetched.object->data) == random_bytes(2000, static_cast<uint32_t>(fetched.index)));
+      }
+    }
+    CHECK(taken == 50);
+    CHECK(world.client->most_running <= 5);
+    stream->push({{"k1", {}, 0, 0}});  // too late
+    CHECK(stream->next(1, std::chrono::nanoseconds(0))->empty());
+  }
+}
+
+TEST_CASE("a fed stream ends when it is told so with nothing left, and when it is dropped half way") {
+  World world;
+  world.s3.store("k", random_bytes(2000));
+  auto stream = transfer::open_fetch_stream(world.store, FetchOptions());
+  stream->push({{"k", {}, 0, 0}});
+  world.loop.run_dry();
+  CHECK(stream->next(9, std::chrono::nanoseconds(0))->size() == 1);
+  CHECK_FALSE(stream->next(9, std::chrono::nanoseconds(0)));
+  stream->finish();
+  CHECK(stream->next(9, std::chrono::nanoseconds(0))->empty());
+  auto dropped = transfer::open_fetch_stream(world.store, FetchOptions());
+  dropped->push(std::vector<FetchItem>(30, {"k", {}, 0, 0}));
+  dropped->cancel();
+  world.loop.run_dry();
+  dropped->push({{"k", {}, 0, 0}});
+  CHECK(dropped->next(1, std::chrono::nanoseconds(0))->empty());
+}

@@ -1,0 +1,73 @@
+// get_many_into: a batch of objects, each to its place in one piece of memory.
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+#include <string>
+#include <tuple>
+
+#include "bind.h"
+#include "engine/transfer/get_many.h"
+#include "memory_view.h"
+#include "pending.h"
+
+namespace s3dlio::python {
+namespace {
+
+using namespace nb::literals;
+
+using Item = std::tuple<nb::str, std::optional<uint64_t>, uint64_t, uint64_t>;  // key, size, start, end
+
+void check_places(const std::vector<uint64_t>& offsets, size_t items, size_t size) {
+  if (offsets.size() != items + 1) {
+    raise_error(ErrorCode::kInvalidArgument, std::to_string(items) + " items need " + std::to_string(items + 1) +
+                                                 " offsets; found " + std::to_string(offsets.size()));
+  }
+  for (size_t i = 0; i < items; ++i) {
+    if (offsets[i] <= offsets[i + 1]) continue;
+    raise_error(ErrorCode::kInvalidArgument, "offsets must not descend; found " + std::to_string(offsets[i]) +
+                                                 " before " + std::to_string(offsets[i + 1]) + " at place " +
+                                                 std::to_string(i));
+  }
+  if (offsets.back() <= size) return;
+  raise_error(ErrorCode::kInvalidArgument,
+              "out: " + std::to_string(offsets.back()) + " bytes are needed, found " + std::to_string(size));
+}
+
+Pending get_many_into(NativeStore& store, const std::vector<Item>& items, nb::handle out,
+                      const std::vector<uint64_t>& offsets, uint32_t window_requests) {
+  return store.call_on_all("get_many_into", [&](const std::shared_ptr<ObjectStore>& engine) {
+    std::vector<Memory> held;
+    held.push_back(Memory::writable(out, "out"));
+    const auto bytes = held[0].bytes();
+    check_places(offsets, items.size(), bytes.size());
+    std::vector<transfer::ReadItem> wanted;
+    wanted.reserve(items.size());
+    for (size_t i = 0; i < items.size(); ++i) {
+      const auto& [key, size, start, end] = items[i];
+      wanted.push_back(
+          {{store.full_key(key), size, start, end}, bytes.subspan(offsets[i], offsets[i + 1] - offsets[i])});
+    }
+    auto future = [&] {
+      nb::gil_scoped_release unlocked;
+      return transfer::get_many_into(engine, std::move(wanted), window_requests);
+    }();
+    return make_pending(std::move(future), std::move(held),
+                        [](std::vector<uint64_t>&& read) { return nb::cast(std::move(read)); });
+  });
+}
+
+}  // namespace
+
+void bind_get_many(StoreClass& store) {
+  store.def("get_many_into", &get_many_into, "items"_a, "out"_a.none(), "offsets"_a, "window_requests"_a,
+            nb::sig("def get_many_into(self, items: collections.abc.Sequence[tuple[str, int | None, int, int]], "
+                    "out: object, offsets: collections.abc.Sequence[int], window_requests: int) -> "
+                    "Pending[list[int]]"),
+            "items: (key, size or None, start, end or 0 for the object's end); item i goes to "
+            "out[offsets[i]:offsets[i + 1]], exactly.");
+}
+
+}  // namespace s3dlio::python
