@@ -1,0 +1,233 @@
+"""The checkpoints of a run: saved by step, found again, and deleted when they are old."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import torch.distributed as dist
+from torch.distributed.checkpoint import state_dict_loader, state_dict_saver
+from torch.distributed.checkpoint.state_dict_saver import AsyncCheckpointerType, AsyncSaveResponse
+
+from s3dlio_core import CheckpointError, Store, Tuning, open_store
+from s3dlio_core.checkpoint.steps import Steps, steps_to_delete
+from s3dlio_core.errors import InvalidArgumentError, StorageError
+from s3dlio_torch.dcp.metadata import read_metadata
+from s3dlio_torch.dcp.reader import StorageReader
+from s3dlio_torch.dcp.writer import StorageWriter
+
+__all__ = ["CheckpointManager"]
+
+T = TypeVar("T")
+_DAY_SECONDS = 86400.0
+
+
+class CheckpointManager:
+    """Saves, finds and deletes the checkpoints of one run. A step exists when its `.metadata` does.
+
+    In a job of several ranks every rank makes one and calls save(), async_save() and restore(); rank 0 deletes.
+
+    Args:
+        uri: The run: "s3://bucket/run/"; step 100 goes to "step-0000000100/" below it.
+        keep_last: How many of the newest steps stay; None: all.
+        keep_every: Steps divisible by this stay for ever.
+        process_group: Whose ranks save together; None: all.
+        sweep_older_than_seconds: What ended saves left behind (unfinished uploads, objects no checkpoint lists) is
+            removed once after the first save, where it is older than this; None: only by sweep().
+        endpoint_url, region, profile, options, tuning: Of the store, as in StorageWriter.
+        writer_options: Further arguments of StorageWriter, by name.
+        reader_options: Further arguments of StorageReader, by name.
+    """
+
+    def __init__(
+        self,
+        uri: str | os.PathLike[str],
+        keep_last: int | None = None,
+        keep_every: int | None = None,
+        *,
+        process_group: dist.ProcessGroup | None = None,
+        sweep_older_than_seconds: float | None = _DAY_SECONDS,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        profile: str | None = None,
+        options: dict[str, Any] | None = None,
+        tuning: Tuning | None = None,
+        writer_options: dict[str, Any] | None = None,
+        reader_options: dict[str, Any] | None = None,
+    ) -> None:
+        for name, value in (("keep_last", keep_last), ("keep_every", keep_every)):
+            if value is not None and value < 1:
+                raise InvalidArgumentError(f"{name} is {value}; expected 1 or more, or None")
+        self._keep_last = keep_last
+        self._keep_every = keep_every
+        self._group = process_group
+        self._sweep_age = sweep_older_than_seconds
+        given = {"endpoint_url": endpoint_url, "region": region, "profile": profile}
+        self._place: dict[str, Any] = {**given, "options": options, "tuning": tuning}
+        self._writer_options = writer_options or {}
+        self._reader_options = reader_options or {}
+        store_options = {**{k: v for k, v in given.items() if v is not None}, **(options or {})}
+        self._store: Store = open_store(uri, tuning=tuning, **store_options)
+        self._steps = Steps(self._store)
+        self._running: Future[Any] | None = None
+
+    # ---- saving ----
+    def save(self, step: int, state_dict: dict[str, Any], **options: Any) -> None:
+        """Save `state_dict` as `step`, replacing it if it exists; then delete what is old.
+
+        Args:
+            options: Of torch.distributed.checkpoint.save, e.g. planner.
+        Raises:
+            CheckpointException: torch's, on all ranks, holding each rank's error. What was written is removed.
+        """
+        self.wait()
+        writer = self._writer(step)
+        try:
+            state_dict_saver.save(state_dict, storage_writer=writer, process_group=self._group, **options)
+        except BaseException:
+            _discard(writer)
+            raise
+        self._tidy()
+
+    def async_save(
+        self,
+        step: int,
+        state_dict: dict[str, Any],
+        *,
+        async_checkpointer_type: AsyncCheckpointerType = AsyncCheckpointerType.THREAD,
+        **options: Any,
+    ) -> Future[Any]:
+        """As save(), from a copy of `state_dict` in host memory. Waits for the last one first.
+
+        Returns:
+            A future that is done when the checkpoint exists and what is old is deleted; it holds the error if the save
+            failed. The state dict may change as soon as this returns.
+        """
+        self.wait()
+        writer = self._writer(step)
+        started = state_dict_saver.async_save(
+            state_dict,
+            storage_writer=writer,
+            process_group=self._group,
+            async_checkpointer_type=async_checkpointer_type,
+            **options,
+        )
+        upload = started.upload_completion if isinstance(started, AsyncSaveResponse) else started
+        ended: Future[Any] = Future()
+        self._running = ended
+
+        def end(done: Future[Any]) -> None:
+            if error := done.exception():
+                _discard(writer)
+                ended.set_exception(error)
+                return
+            self._tidy()
+            ended.set_result(done.result())
+
+        upload.add_done_callback(end)
+        return ended
+
+    def wait(self) -> None:
+        """Until the asynchronous save has ended, if one is under way. Raises its error, unless that was told before."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.result()
+
+    # ---- finding ----
+    def all_steps(self) -> list[int]:
+        """The steps that exist, ascending."""
+        return self._steps.whole()
+
+    def latest_step(self) -> int | None:
+        """The highest step that exists; None: there is none."""
+        return self._steps.latest()
+
+    def uri_of(self, step: int) -> str:
+        """Where a step lies."""
+        return self._steps.uri(step)
+
+    def restore(self, state_dict: dict[str, Any], step: int | None = None, **options: Any) -> int:
+        """Load into `state_dict`, in place.
+
+        Args:
+            step: None: the latest one, as rank 0 sees it.
+            options: Of torch.distributed.checkpoint.load, e.g. planner.
+        Returns:
+            The step.
+        Raises:
+            CheckpointError: There is none.
+        """
+        self.wait()
+        found = self._agreed(self.latest_step) if step is None else step
+        if found is None:
+            raise CheckpointError("there is no checkpoint", operation="load", uri=self._store.uri)
+        reader = StorageReader(self.uri_of(found), **self._place, **self._reader_options)
+        state_dict_loader.load(state_dict, storage_reader=reader, process_group=self._group, **options)
+        return found
+
+    # ---- deleting ----
+    def delete(self, step: int) -> None:
+        """Delete a step, whole or not. On one rank."""
+        self._steps.delete(step)
+
+    def sweep(self, older_than_seconds: float = _DAY_SECONDS) -> int:
+        """Remove what saves that ended badly left behind and that is older than this. On one rank.
+
+        Older than the longest save takes: objects of a save under way are not listed by any checkpoint either.
+
+        Returns:
+            How many objects, uploads and temporary files were removed.
+        """
+        return self._steps.sweep(older_than_seconds, _listed)
+
+    # ---- helpers ----
+    def _writer(self, step: int) -> StorageWriter:
+        return StorageWriter(self._steps.uri(step), **self._place, **self._writer_options)
+
+    def _tidy(self) -> None:
+        """After a save. The checkpoint is safe: nothing that fails here is worth more than a warning."""
+        if self._rank() != 0:
+            return
+        try:
+            for step in steps_to_delete(self.all_steps(), self._keep_last, self._keep_every):
+                self.delete(step)
+            if self._sweep_age is not None:
+                age, self._sweep_age = self._sweep_age, None
+                self.sweep(age)
+        except StorageError as error:
+            warnings.warn(f"old checkpoints could not be removed: {error}", stacklevel=3)
+
+    def _rank(self) -> int:
+        return dist.get_rank(self._group) if dist.is_available() and dist.is_initialized() else 0
+
+    def _agreed(self, find: Callable[[], T]) -> T:
+        """What rank 0 finds, on all ranks; its error as well."""
+        if not (dist.is_available() and dist.is_initialized()):
+            return find()
+        told: list[Any] = [None]
+        if self._rank() == 0:
+            try:
+                told = [(find(), None)]
+            except StorageError as error:
+                told = [(None, error)]
+        source = 0 if self._group is None else dist.get_global_rank(self._group, 0)
+        dist.broadcast_object_list(told, src=source, group=self._group)
+        found, failure = told[0]
+        if failure is not None:
+            raise failure
+        result: T = found
+        return result
+
+
+def _discard(writer: StorageWriter) -> None:
+    try:
+        writer.discard()
+    except StorageError as error:
+        warnings.warn(f"objects of a save that failed could not be removed: {error}", stacklevel=3)
+
+
+def _listed(stored: bytes) -> set[str]:
+    return {info.relative_path for info in read_metadata(stored, "").storage_data.values()}

@@ -1,0 +1,1 @@
+"""What tests of checkpoints share, also with the programs they start."""
