@@ -20,6 +20,7 @@ from s3dlio_core import (
     FetchItem,
     InvalidArgumentError,
     ObjectNotFoundError,
+    PreconditionError,
     RecordError,
     Store,
     open_store,
@@ -253,6 +254,22 @@ def test_a_refused_read_is_reported(fault_server: FaultServer, store_on) -> None
     with pytest.raises(AccessDeniedError) as raised:
         index_prefix(store)
     assert "3.tfrecord" in raised.value.uri
+
+
+def test_an_object_that_is_replaced_meanwhile_is_reported(fault_server: FaultServer, store_on) -> None:
+    store = store_on(fault_server)
+    large = tfrecord_of([bytes(1 << 20)] * 3)
+    fault_server.put_object("data", "a.tfrecord", large)
+
+    def replaced(request: object) -> bool:
+        if fault_server.count("get") == 2:
+            fault_server.put_object("data", "a.tfrecord", tfrecord_of([b"x" * (1 << 20)] * 3))
+        return False
+
+    fault_server.fault("get", when=replaced)
+    with pytest.raises(PreconditionError) as raised:
+        index_prefix(store)
+    assert "a.tfrecord" in raised.value.uri
 
 
 def test_text_indexes(tmp_path: Path) -> None:

@@ -177,6 +177,21 @@ def test_absurd_sizes_allocate_nothing(size: int) -> None:
         ranges_of(FORMAT, bytes(header) + bytes(1024))
 
 
+def test_a_name_of_a_megabyte_is_refused() -> None:
+    data = tar_of([("a" * (2 << 20) + ".x", b"1")], tarfile.GNU_FORMAT)
+    with pytest.raises(RecordError, match="1 MiB at most"):
+        ranges_of(FORMAT, data)
+
+
+def test_a_sample_cut_short_is_refused() -> None:
+    data = tar_of([("a.x", b"1" * 600), ("a.y", b"2" * 600)])
+    (record,) = ranges_of(FORMAT, data)
+    for end in range(1, record.end, 100):
+        if end % 1536:  # a cut between members is noticed by the length that the index knows
+            with pytest.raises(RecordError, match="cut short"):
+                FORMAT.decode(memoryview(data)[record.start : end], "a")
+
+
 def test_a_compressed_shard_says_so() -> None:
     import gzip
 
