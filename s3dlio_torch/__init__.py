@@ -1,4 +1,4 @@
-"""Datasets over object stores and disks for PyTorch. Bytes arrive in the memory that becomes the tensor."""
+"""Datasets and weights over object stores and disks for PyTorch. Bytes arrive in the memory that becomes the tensor."""
 
 try:
     import torch as _torch  # noqa: F401
@@ -10,8 +10,10 @@ from s3dlio_torch.async_loader import AsyncLoader, create_async_loader
 from s3dlio_torch.client_config import S3ClientConfig
 from s3dlio_torch.iterable_dataset import S3IterableDataset
 from s3dlio_torch.map_dataset import S3MapDataset
+from s3dlio_torch.pt import load, save
 from s3dlio_torch.readers import S3ReaderConstructor, SampleReader
 from s3dlio_torch.rows import collate
+from s3dlio_torch.s3_checkpoint import S3Checkpoint
 
 # The names that older s3dlio gave these.
 ObjectStoreIterableDataset = S3IterableDataset
@@ -22,6 +24,7 @@ __all__ = [
     "LoaderOptions",
     "ObjectStoreIterableDataset",
     "ObjectStoreMapDataset",
+    "S3Checkpoint",
     "S3ClientConfig",
     "S3IterableDataset",
     "S3MapDataset",
@@ -29,5 +32,7 @@ __all__ = [
     "SampleReader",
     "collate",
     "create_async_loader",
+    "load",
     "merge_states",
+    "save",
 ]

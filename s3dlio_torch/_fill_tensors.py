@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -26,6 +26,8 @@ class TensorItem:
         start, end: Of the object's bytes: [start, end).
         dtype: Of the stored elements; the target's may differ, then they are converted as copy_() does.
         target: Of the stored shape.
+        on_bytes: Called with the offset inside the item and the stored bytes there (uint8, on the CPU), piece by piece,
+            in any order, until all were seen. What it raises ends fill_tensors().
     """
 
     source: Source
@@ -33,6 +35,7 @@ class TensorItem:
     end: int
     dtype: torch.dtype
     target: torch.Tensor
+    on_bytes: Callable[[int, torch.Tensor], None] | None = None
 
     @property
     def is_direct(self) -> bool:
@@ -62,49 +65,59 @@ def flat_bytes(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _direct_fills(items: Iterable[TensorItem]) -> Iterator[Fill]:
-    call: list[TensorItem] = []
+    call: list[tuple[int, TensorItem]] = []
     size = 0
     for item in items:
-        full = size + item.end - item.start > _CALL_BYTES or len(call) == _CALL_RANGES
-        if call and (full or item.source is not call[0].source):
-            yield _direct_fill(call)
-            call, size = [], 0
-        call.append(item)
-        size += item.end - item.start
+        # Whoever looks at the bytes does so while others arrive, and while they are in the cache.
+        limit = _CALL_BYTES if item.on_bytes else item.end - item.start
+        for offset, piece in _pieces(item, limit):
+            full = size + piece.end - piece.start > _CALL_BYTES or len(call) == _CALL_RANGES
+            if call and (full or piece.source is not call[0][1].source):
+                yield _direct_fill(call)
+                call, size = [], 0
+            call.append((offset, piece))
+            size += piece.end - piece.start
     if call:
         yield _direct_fill(call)
 
 
-def _direct_fill(call: list[TensorItem]) -> Fill:
-    ranges = [(item.start, item.end) for item in call]
-    return Fill(call[0].source, ranges, [flat_bytes(item.target) for item in call])
+def _direct_fill(call: list[tuple[int, TensorItem]]) -> Fill:
+    places = [flat_bytes(item.target) for _, item in call]
+    ranges = [(item.start, item.end) for _, item in call]
+    return Fill(call[0][1].source, ranges, places, lambda: _show(call, places))
+
+
+def _show(call: list[tuple[int, TensorItem]], places: list[torch.Tensor]) -> None:
+    for (offset, item), place in zip(call, places, strict=True):
+        if item.on_bytes is not None:
+            item.on_bytes(offset, place)
 
 
 def _staged_fills(items: Iterable[TensorItem], pool: StagingPool) -> Iterator[Fill]:
     """Calls that fill one slot each; drawn from while a slot is free."""
-    call: list[TensorItem] = []
+    call: list[tuple[int, TensorItem]] = []
     size = 0
     for item in items:
-        for piece in _pieces(item, pool.slot_bytes):
-            padded = -(-(piece.end - piece.start) // _ALIGNMENT) * _ALIGNMENT
-            if call and (size + padded > pool.slot_bytes or piece.source is not call[0].source):
+        for offset, piece in _pieces(item, pool.slot_bytes):
+            padded = _padded(piece.end - piece.start)
+            if call and (size + padded > pool.slot_bytes or piece.source is not call[0][1].source):
                 yield _staged_fill(call, pool)
                 call, size = [], 0
-            call.append(piece)
+            call.append((offset, piece))
             size += padded
     if call:
         yield _staged_fill(call, pool)
 
 
-def _pieces(item: TensorItem, limit: int) -> Iterator[TensorItem]:
-    """`item` cut into pieces of at most `limit` bytes."""
+def _pieces(item: TensorItem, limit: int, offset: int = 0) -> Iterator[tuple[int, TensorItem]]:
+    """`item` cut into pieces of at most `limit` bytes, each with its offset inside it."""
     size = item.end - item.start
     if size <= limit:
-        yield item
+        yield offset, item
         return
-    target = item.target
+    target = item.target.detach()
     if target.is_contiguous():
-        target = target.detach().view(-1)
+        target = target.view(-1)
     # All extents before `axis` are 1, so a piece along it is one run of the stored bytes.
     axis = next(number for number, extent in enumerate(target.shape) if extent > 1)
     extent = target.shape[axis]
@@ -112,31 +125,37 @@ def _pieces(item: TensorItem, limit: int) -> Iterator[TensorItem]:
     steps = max(1, limit // step_bytes)
     for first in range(0, extent, steps):
         count = min(steps, extent - first)
-        start = item.start + first * step_bytes
-        part = target.detach().narrow(axis, first, count)
-        yield from _pieces(TensorItem(item.source, start, start + count * step_bytes, item.dtype, part), limit)
+        inside = first * step_bytes
+        start, end = item.start + inside, item.start + inside + count * step_bytes
+        piece = replace(item, start=start, end=end, target=target.narrow(axis, first, count))
+        yield from _pieces(piece, limit, offset + inside)
 
 
-def _staged_fill(call: list[TensorItem], pool: StagingPool) -> Fill:
+def _padded(size: int) -> int:
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
+
+
+def _staged_fill(call: list[tuple[int, TensorItem]], pool: StagingPool) -> Fill:
     slot = pool.take()
     places = []
     offset = 0
-    for piece in call:
-        size = piece.end - piece.start
+    for _, item in call:
+        size = item.end - item.start
         places.append(slot.memory[offset : offset + size])
-        offset += -(-size // _ALIGNMENT) * _ALIGNMENT
+        offset += _padded(size)
 
     def unload() -> None:
-        _unload(call, places, slot)
+        _show(call, places)
+        _unload([item for _, item in call], places, slot)
         pool.give_back(slot)
 
-    return Fill(call[0].source, [(piece.start, piece.end) for piece in call], places, unload)
+    return Fill(call[0][1].source, [(item.start, item.end) for _, item in call], places, unload)
 
 
-def _unload(call: list[TensorItem], places: list[torch.Tensor], slot: StagingSlot) -> None:
+def _unload(items: list[TensorItem], places: list[torch.Tensor], slot: StagingSlot) -> None:
     with torch.no_grad():
-        for piece, place in zip(call, places, strict=True):
-            target = piece.target.detach()
-            target.copy_(place.view(piece.dtype).view(target.shape), non_blocking=True)
-    for device in {piece.target.device for piece in call}:
+        for item, place in zip(items, places, strict=True):
+            target = item.target.detach()
+            target.copy_(place.view(item.dtype).view(target.shape), non_blocking=True)
+    for device in {item.target.device for item in items}:
         slot.copied_to(device)
