@@ -8,6 +8,7 @@ import torch
 
 from s3dlio_core.checkpoint import ItemIndex
 from s3dlio_core.errors import CheckpointError
+from s3dlio_torch.dcp.load_item import Place
 
 __all__ = ["FrameReader"]
 
@@ -18,13 +19,17 @@ class FrameReader:
     Args:
         index: Of the payload; its codec is not "".
         itemsize: Bytes of an element.
+        place: Of the item, for messages.
     Raises:
         CheckpointError: A codec this version does not know, or zstandard is not installed.
     """
 
-    def __init__(self, index: ItemIndex, itemsize: int) -> None:
+    def __init__(self, index: ItemIndex, itemsize: int, place: Place) -> None:
         if index.codec not in ("zstd", "zstd-planes"):
-            raise CheckpointError(f"the codec {index.codec!r} is unknown; a later version of this package wrote it")
+            message = (
+                f"{place.name!r} has the unknown codec {index.codec[:50]!r}; a later version of this package wrote it"
+            )
+            raise CheckpointError(message, operation="load", uri=place.uri)
         self._index = index
         self._width = itemsize if index.codec == "zstd-planes" else 1
         self._zstandard = _zstandard()

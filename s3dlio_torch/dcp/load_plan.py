@@ -35,6 +35,7 @@ class Request:
     Attributes:
         index: What is known of the stored bytes; None: nothing (yet).
         whole: Whether the item must be read as a whole.
+        ours: Whether this package wrote it.
     """
 
     read: ReadItem
@@ -42,6 +43,7 @@ class Request:
     index: ItemIndex | None
     transforms: tuple[str, ...]
     whole: bool
+    ours: bool
 
 
 class PlannedLoad:
@@ -94,6 +96,17 @@ class PlannedLoad:
         """What is read then; tensors are resolved when their turn comes."""
         for request in self.requests:
             yield self._whole_item(request) if request.whole else self._tensor_item(request)
+        if self._verify is not False:
+            yield from self._empty_items()
+
+    def _empty_items(self) -> Iterator[LoadItem]:
+        """Tensors without elements, in the objects that are read anyway: nobody asks for their bytes, so they are
+        only checked."""
+        keys = {request.place.key for request in self.requests}
+        for index, info in (self._metadata.storage_data or {}).items():
+            entry = self._metadata.state_dict_metadata.get(index.fqn)
+            if info.relative_path in keys and isinstance(entry, TensorStorageMetadata) and 0 in entry.size:
+                yield WholeItem(self._place(index, info), checker(None, None, True), lambda data: None)
 
     # ---- one request ----
     def _request(self, read: ReadItem) -> Request:
@@ -105,14 +118,17 @@ class PlannedLoad:
                 f"the metadata lists no place for {index.fqn!r} at offset {index.offset}; the checkpoint is incomplete"
             )
             raise CheckpointError(message, operation="load", uri=self._uri_of(""))
-        place = Place(index.fqn, info.relative_path, self._uri_of(info.relative_path), info.offset, info.length)
+        place = self._place(index, info)
         known = _index_of(info, place)
-        if known is not None:
-            place = replace(place, gap=self._gaps.get((info.relative_path, info.offset), 0))
         transforms = tuple(info.transform_descriptors or ())
         # What this package compressed is read in frames; whatever else went through a transform only as a whole.
         whole = read.type == LoadItemType.BYTE_IO or (known.dtype == "" if known is not None else bool(transforms))
-        return Request(read, place, known, transforms, whole)
+        return Request(read, place, known, transforms, whole, known is not None)
+
+    def _place(self, index: MetadataIndex, info: _StorageInfo) -> Place:
+        key = info.relative_path
+        gap = self._gaps.get((key, info.offset), 0) if hasattr(info, "s3dlio_index") else 0
+        return Place(index.fqn, key, self._uri_of(key), info.offset, info.length, gap)
 
     def _box(self, request: Request) -> Box:
         entry = self._metadata.state_dict_metadata.get(request.read.storage_index.fqn)
@@ -135,7 +151,7 @@ class PlannedLoad:
             commit=lambda tensor: self._planner.commit_tensor(request.read, tensor),
             verify=self._verify,
             # The ends of an item that torch wrote were checked when they were looked at.
-            outside=bool(request.index and request.index.dtype and request.index.head_crc),
+            outside=request.ours,
         )
         # A tensor may be stored in another type than the plan's: what is stored counts.
         itemsize = read.dtype.itemsize

@@ -74,7 +74,7 @@ class TensorItem(LoadItem):
         self._box = read.box
         self._dtype = read.dtype
         self._check_description()
-        self._frames = FrameReader(read.index, self._dtype.itemsize) if read.index.codec else None
+        self._frames = FrameReader(read.index, self._dtype.itemsize, read.place) if read.index.codec else None
         self._target = read.resolve()
         if tuple(self._target.shape) != read.box.lengths:
             message = (
