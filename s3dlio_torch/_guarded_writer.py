@@ -54,11 +54,12 @@ class GuardedWriter(io.RawIOBase):
         if self.closed:
             return
         super().close()
-        if self._failure is None:
+        failure, self._failure = self._failure, None  # whose traceback leads back here
+        if failure is None:
             self._writer.close()
             return
         self._writer.abort()
-        raise self._failure
+        raise failure
 
     def abort(self) -> None:
         """Give up: nothing becomes visible. Harmless when closed."""
@@ -73,8 +74,9 @@ class GuardedWriter(io.RawIOBase):
             return
         super().close()
         self._writer.__exit__(kind, error, trace)
-        if self._failure is not None and error is not self._failure:
-            raise self._failure from None
+        failure, self._failure = self._failure, None
+        if failure is not None and error is not failure:
+            raise failure from None
 
     def __del__(self) -> None:
         """The inherited one would close(), and so publish half an object."""

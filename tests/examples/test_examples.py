@@ -10,12 +10,14 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RUNNABLE = ["quickstart.py", "many_objects_async.py", "read_into_tensor.py", "train_from_prefix.py",
-            "webdataset_shards.py"]  # fmt: skip
+            "webdataset_shards.py", "load_huggingface_folder.py", "lightning_checkpoint.py"]  # fmt: skip
 EXPECTED = {
     "quickstart.py": ["b'hello, world'", "5 bytes, b'world'", "put twice: ObjectExistsError", "left:      []"],
     "many_objects_async.py": ["100000 bytes in 100 objects", "get_many: 100000 bytes", "timeout:  "],
     "read_into_tensor.py": ["whole equal:   True", "slices equal:  True", "bfloat16 equal: True"],
     "train_from_prefix.py": ["loss "],
+    "load_huggingface_folder.py": ["saved:    3 objects", "equal:    True", "biases:   62 of 124", "(16, 64) True"],
+    "lightning_checkpoint.py": ["saved after step 8", "went on to step 16"],
     "webdataset_shards.py": ["indexed:  100 samples in 4 shards", "40 before and 60 after the stop, 100 different"],
 }
 
