@@ -106,7 +106,7 @@ PARTICIPANTS: dict[str, Participant] = {
 }
 
 _TORCH = "torch==2.13.0"  # of every peer and of this environment: the same work in the same framework
-_PEERS_OF_LOADERS = (_TORCH, "s3torchconnector", "boto3", "s3dlio==0.10.0", "webdataset")
+_PEERS_OF_LOADERS = (_TORCH, "s3torchconnector[dcp]", "boto3", "s3dlio==0.10.0", "webdataset")
 PARTICIPANTS |= {
     one.name: one
     for one in (

@@ -24,7 +24,7 @@ def get_samples(job: Job) -> Work:
     def work(keys: Sequence[str], consume: Consume) -> None:
         dataset = S3IterableDataset(uri(job, job.prefix), **access(job), addressing="path")
         for index, sample in enumerate(DataLoader(dataset, batch_size=None)):
-            consume(index, sample)
+            consume(index, sample.numpy())
 
     return work
 

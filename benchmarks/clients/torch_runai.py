@@ -1,7 +1,10 @@
 """runai-model-streamer: safetensors files from S3 or a disk through its C++ threads."""
 
 import io
+import os
 import urllib.request
+
+os.environ["RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING"] = "0"  # read when the library is loaded
 
 import harness
 from harness import Job, Prepared

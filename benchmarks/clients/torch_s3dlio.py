@@ -12,7 +12,7 @@ def get_samples(job: Job) -> Work:
     def work(keys: Sequence[str], consume: Consume) -> None:
         dataset = S3IterableDataset(f"s3://{job.bucket}/{job.prefix}", loader_opts={"prefetch": job.in_flight})
         for index, sample in enumerate(DataLoader(dataset, batch_size=None)):
-            consume(index, sample.reshape(-1))
+            consume(index, sample.reshape(-1).numpy())
 
     return work
 
