@@ -8,6 +8,7 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from s3dlio_core._ext import allocate
 from s3dlio_core.loader import LoaderOptions
 from s3dlio_core.values import FetchItem
 from s3dlio_torch.rows import Rows, slab
@@ -16,7 +17,7 @@ from s3dlio_torch.source import Source, split_options
 
 __all__ = ["S3MapDataset"]
 
-_READ_OPTIONS = ("reader_mode", "part_size", "max_inflight_parts", "window_bytes", "window_requests")
+_READ_OPTIONS = ("reader_mode", "part_size", "max_inflight_parts")
 
 
 class S3MapDataset(Dataset[Any]):
@@ -28,8 +29,7 @@ class S3MapDataset(Dataset[Any]):
 
     Args:
         uri: Prefix to read, e.g. "s3://bucket/train/". Listed once, when the dataset is made.
-        loader_opts: reader_mode, part_size, max_inflight_parts, window_bytes, window_requests of LoaderOptions; also as
-            arguments.
+        loader_opts: reader_mode, part_size, max_inflight_parts of LoaderOptions; also as arguments.
         return_type: "tensor" (uint8, shape [size]), "bytes" or "reader" (a SampleReader).
         transform: Called with the sample; what it returns is the item.
         pin_memory: Read batches into pinned memory where there is an accelerator; in worker processes it is shared
@@ -92,7 +92,6 @@ class S3MapDataset(Dataset[Any]):
                 f"options are {', '.join(_READ_OPTIONS)}"
             )
         self._source = Source.of(where, options, **rest)
-        self._options = options
         self._pin_memory = pin_memory
 
     def __len__(self) -> int:
@@ -107,37 +106,39 @@ class S3MapDataset(Dataset[Any]):
         wanted = [self._checked(index) for index in indices]
         if not maker.fetches:
             return [maker.make(manifest, index, None) for index in wanted]
-        sizes = [manifest.size(index) for index in wanted]
         items = [manifest.item(index) for index in wanted]
-        known = [size for size in sizes if size is not None]
-        if (
-            len(known) == len(sizes)
-            and maker.takes_rows(manifest)
-            and wanted
-            and hasattr(manifest.store, "get_many_into")
-        ):
-            rows = self._rows(items, known)
+        sizes = [size for size in map(manifest.size, wanted) if size is not None]
+        if not items or len(sizes) < len(items):
+            pieces = self._fetched(items)
+        elif maker.takes_rows(manifest):
+            pieces = self._rows(items, sizes)
             if maker.transform is None:
-                return rows
-            return [maker.make(manifest, index, row) for index, row in zip(wanted, rows, strict=True)]
-        return [maker.make(manifest, index, data) for index, data in zip(wanted, self._fetched(items), strict=True)]
+                return pieces
+        else:
+            pieces = self._pieces(items, sizes)
+        return [maker.make(manifest, index, data) for index, data in zip(wanted, pieces, strict=True)]
 
     def _rows(self, items: list[FetchItem], sizes: list[int]) -> Rows:
         """Tensors, read into one piece of memory."""
-        store: Any = self._source.manifest.store
         offsets = [0, *itertools.accumulate(sizes)]
         memory = slab(offsets[-1], pin_memory=self._pin_memory)
-        store.get_many_into(items, memory, offsets)
+        self._source.manifest.store.get_many_into(items, memory, offsets)
         rows = [memory[start:end] for start, end in itertools.pairwise(offsets)]
-        even = len(set(sizes)) == 1
-        return Rows(rows, memory.view(len(items), -1) if even and sizes[0] else None)
+        even = len(set(sizes)) == 1 and sizes[0] > 0
+        return Rows(rows, memory.view(len(items), -1) if even else None)
+
+    def _pieces(self, items: list[FetchItem], sizes: list[int]) -> list[Any]:
+        """Buffers, read into one piece of memory."""
+        offsets = [0, *itertools.accumulate(sizes)]
+        memory = allocate(offsets[-1])
+        self._source.manifest.store.get_many_into(items, memory, offsets)
+        return [memory[start:end] for start, end in itertools.pairwise(offsets)]
 
     def _fetched(self, items: list[FetchItem]) -> list[Any]:
-        store, options = self._source.manifest.store, self._options
-        requests = options.window_requests or store.tuning.max_connections
-        # Everything asked for is kept, so the window need not hold it back.
-        window = max(options.window_bytes, sum(item.size or 0 for item in items))
-        with store.prefetch(items, window_bytes=window, window_requests=max(requests, 1)) as stream:
+        """Buffers of objects whose sizes nobody knows beforehand."""
+        store = self._source.manifest.store
+        # Everything asked for is kept, so no window need hold it back.
+        with store.prefetch(items, window_bytes=1 << 62, window_requests=store.tuning.max_connections) as stream:
             return [data for _, data in stream]
 
     def _checked(self, index: int) -> int:

@@ -17,7 +17,7 @@ from s3dlio_core.loader.progress import Marks, Progress, Remaining
 from s3dlio_core.loader.record_manifest import RecordManifest, records_below
 from s3dlio_core.loader.split import Layout, Share
 from s3dlio_core.loader.state import EpochId, State, find_states, merge, merge_states, resumed
-from s3dlio_core.loader.stream import Fetched, SampleStream
+from s3dlio_core.loader.stream import Fetched, SampleStream, check_size
 from s3dlio_core.loader.tracker import Tracker
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Share",
     "State",
     "Tracker",
+    "check_size",
     "find_states",
     "load_manifest",
     "manifest_of_objects",

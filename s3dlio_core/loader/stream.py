@@ -17,7 +17,7 @@ from s3dlio_core.loader.tracker import Tracker
 from s3dlio_core.store import Prefetch
 from s3dlio_core.values import FetchItem
 
-__all__ = ["Fetched", "SampleStream"]
+__all__ = ["Fetched", "SampleStream", "check_size"]
 
 
 class Fetched(NamedTuple):
@@ -121,7 +121,7 @@ class SampleStream:
             self._check_complete()
             raise
         ticket, index = self._drawn.pop(number)
-        self._check_size(index, len(data))
+        check_size(self._manifest, index, len(data))
         return Fetched(ticket, index, data)
 
     def _check_complete(self) -> None:
@@ -145,11 +145,13 @@ class SampleStream:
             self._drawn[number] = ticket, index
             yield self._manifest.item(index)
 
-    def _check_size(self, index: int, received: int) -> None:
-        expected = self._manifest.size(index)
-        if expected is not None and received != expected:
-            raise PreconditionError(
-                f"received {received} bytes; expected {expected}, as it was listed; the object was replaced since",
-                operation="get",
-                uri=self._manifest.store.uri_of(self._manifest.item(index).key),
-            )
+
+def check_size(manifest: Manifest, sample: int, received: int) -> None:
+    """Compare with the listing; PreconditionError if the object was replaced since."""
+    expected = manifest.size(sample)
+    if expected is not None and received != expected:
+        raise PreconditionError(
+            f"received {received} bytes; expected {expected}, as it was listed; the object was replaced since",
+            operation="get",
+            uri=manifest.store.uri_of(manifest.item(sample).key),
+        )
