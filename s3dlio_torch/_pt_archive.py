@@ -6,6 +6,7 @@ import io
 import pickle
 import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -13,7 +14,17 @@ from s3dlio_core.checksum import crc32
 from s3dlio_core.errors import CheckpointError, ChecksumMismatchError
 from s3dlio_core.fill import Fill, Source, fill_many
 
-__all__ = ["Archive", "PartialFile", "Record", "Reference", "UnusualArchive", "open_archive", "references_in"]
+__all__ = [
+    "Archive",
+    "PartialFile",
+    "Record",
+    "Reference",
+    "UnusualArchive",
+    "check_whole",
+    "mismatch",
+    "open_archive",
+    "references_in",
+]
 
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
 _LOCAL_MAGIC = b"PK\3\4"
@@ -225,6 +236,25 @@ def _contents(file: PartialFile, record: Record, source: Source, has_checksums: 
     if has_checksums and crc32(contents) != record.crc:
         raise mismatch(record, crc32(contents), source.uri)
     return contents
+
+
+def check_whole(reader: io.RawIOBase, uri: str) -> None:
+    """Compare every record of a zip archive with its CRC-32; objects of other formats have none.
+
+    Raises:
+        ChecksumMismatchError: One differs.
+        CheckpointError: The archive is damaged.
+    """
+    if reader.read(4) != _LOCAL_MAGIC:
+        return
+    try:
+        archive = zipfile.ZipFile(reader)  # type: ignore[arg-type]
+        found = archive.testzip() if any(entry.CRC for entry in archive.infolist()) else None
+    except (zipfile.BadZipFile, zlib.error, ValueError, struct.error, NotImplementedError, RuntimeError) as error:
+        raise CheckpointError(f"the archive cannot be read: {error}", operation="load", uri=uri) from error
+    if found is not None:
+        message = f"the record {found[:100]} differs from its CRC-32, or from what the directory says of it"
+        raise ChecksumMismatchError(message, operation="load", uri=uri)
 
 
 def mismatch(record: Record, found: int, uri: str) -> ChecksumMismatchError:

@@ -15,7 +15,16 @@ from s3dlio_core.errors import CheckpointError, StorageError
 from s3dlio_core.fill import Source, open_source
 from s3dlio_torch._fill_tensors import TensorItem, fill_tensors
 from s3dlio_torch._guarded_writer import GuardedWriter
-from s3dlio_torch._pt_archive import Archive, Record, Reference, UnusualArchive, mismatch, open_archive, references_in
+from s3dlio_torch._pt_archive import (
+    Archive,
+    Record,
+    Reference,
+    UnusualArchive,
+    check_whole,
+    mismatch,
+    open_archive,
+    references_in,
+)
 from s3dlio_torch._stores import Stores
 
 __all__ = ["UnsafePickleError", "load", "save"]
@@ -56,15 +65,13 @@ def load(
         source = open_source(store, key)
         try:
             archive = open_archive(source)
-            if _is_meta(map_location):
-                return _unpickled(source, archive.file, map_location, weights_only)
-            references = references_in(archive.pickle)
         except UnusualArchive:
-            # An older format, TorchScript, or repacked by something else.
-            with store.open_reader(key) as reader:
-                return _unpickled(source, reader, map_location, weights_only)
-        if references is None:
+            return _load_by_torch(source, map_location, weights_only)
+        if _is_meta(map_location):
             return _unpickled(source, archive.file, map_location, weights_only)
+        references = references_in(archive.pickle)
+        if references is None:
+            return _load_by_torch(source, map_location, weights_only)
         storages = _read_storages(archive, references, map_location)
         handing_out = _HandingOut(archive, references, storages, map_location)
         with torch.serialization.skip_data():
@@ -90,6 +97,13 @@ def save(
             torch.save(obj, cast(IO[bytes], writer))
         assert writer.result is not None
         return writer.result
+
+
+def _load_by_torch(source: Source, map_location: Any, weights_only: bool) -> Any:
+    """An older format, TorchScript, or repacked by something else: torch reads it, once its checksums were compared."""
+    with source.store.open_reader(source.key) as reader:
+        check_whole(reader, source.uri)
+        return _unpickled(source, reader, map_location, weights_only)
 
 
 def _unpickled(source: Source, file: Any, map_location: Any, weights_only: bool) -> Any:

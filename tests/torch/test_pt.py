@@ -135,6 +135,11 @@ def test_a_repacked_archive_is_read(path: Path, uri: str, compression: int) -> N
             archive.writestr(name, contents)
     found = load(uri)
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+    with zipfile.ZipFile(path) as archive:
+        large = max(archive.infolist(), key=lambda entry: entry.compress_size)
+    flip(path, large.header_offset + 30 + len(large.filename) + large.compress_size // 2)
+    with pytest.raises((CheckpointError, ChecksumMismatchError), match=r"a\.pt"):
+        load(uri)
 
 
 def test_the_older_format_is_read(path: Path, uri: str) -> None:
@@ -187,6 +192,22 @@ def test_the_staging_way_checks_as_well(path: Path, uri: str, monkeypatch: pytes
     flip(path, path.stat().st_size // 2)
     with pytest.raises(ChecksumMismatchError, match="data/0"):
         load(uri)
+
+
+@pytest.mark.skipif(not torch.accelerator.is_available(), reason="needs an accelerator")
+def test_onto_an_accelerator_and_back(path: Path, uri: str) -> None:
+    device = torch.accelerator.current_accelerator()
+    assert device is not None
+    expected = {"a": torch.randn(9_000_000), "b": torch.randn(77).to(torch.bfloat16)}
+    save({name: tensor.to(device) for name, tensor in expected.items()}, uri)
+    for chosen in (None, device, str(device), {f"{device.type}:0": f"{device.type}:0"}):
+        found = load(uri, chosen)
+        assert all(tensor.device.type == device.type for tensor in found.values())
+        assert all(torch.equal(found[name].cpu(), tensor) for name, tensor in expected.items())
+    assert load(uri, "cpu")["a"].device.type == "cpu"
+    flip(path, path.stat().st_size // 2)
+    with pytest.raises(ChecksumMismatchError, match="data/0"):
+        load(uri, device)
 
 
 # ---- damage ----

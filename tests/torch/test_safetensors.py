@@ -30,7 +30,15 @@ from s3dlio_core.errors import (
     UnsupportedOperationError,
 )
 from s3dlio_core.safetensors_header import build_header
-from s3dlio_torch.safetensors import SharedTensorsError, load_file, load_model, safe_open, save_file, save_model
+from s3dlio_torch.safetensors import (
+    SharedTensorsError,
+    load_file,
+    load_into,
+    load_model,
+    safe_open,
+    save_file,
+    save_model,
+)
 
 DTYPES = [
     torch.bool, torch.uint8, torch.int8, torch.float8_e5m2, torch.float8_e4m3fn, torch.float8_e8m0fnu,
@@ -358,8 +366,6 @@ def small_slots(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_slots")
 @pytest.mark.parametrize("change", ["strided", "wider", "narrower", "transposed", "expanded rows"])
 def test_tensors_that_bytes_cannot_land_in_are_filled_in_pieces(uri: str, change: str) -> None:
-    from s3dlio_torch.safetensors import load_into
-
     shapes = [(1, 300, 70), (2000,), (), (3, 5, 7, 2), (1, 1, 1, 5000), (40, 1, 100), (0, 3), (9, 9, 9, 9)]
     stored = {f"{number}": torch.randn(shape) for number, shape in enumerate(shapes)}
     makers: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -388,6 +394,23 @@ def test_pool_slots_are_used_again_and_never_more_than_there_are() -> None:
     pool.give_back(first)
     assert pool.take() is first
     assert second.memory.numel() == 64
+
+
+@pytest.mark.skipif(not torch.accelerator.is_available(), reason="needs an accelerator")
+def test_onto_an_accelerator_and_back(uri: str) -> None:
+    device = torch.accelerator.current_accelerator()
+    assert device is not None
+    expected = {"a": torch.randn(9_000_000), "b": torch.randn(77).to(torch.bfloat16), "c": torch.randn(300, 500)}
+    save_file({name: tensor.to(device) for name, tensor in expected.items()}, uri)
+    found = load_file(uri, device)
+    assert all(tensor.device.type == device.type for tensor in found.values())
+    assert all(torch.equal(found[name].cpu(), tensor) for name, tensor in expected.items())
+    targets = {name: torch.zeros_like(tensor, device=device, dtype=torch.float64) for name, tensor in expected.items()}
+    load_into(uri, targets)
+    assert all(torch.equal(targets[name].cpu(), tensor.to(torch.float64)) for name, tensor in expected.items())
+    with safe_open(uri, device=str(device)) as f:
+        assert torch.equal(f.get_slice("c")[:, 7].cpu(), expected["c"][:, 7])
+        assert torch.equal(f.get_slice("c")[10:20].cpu(), expected["c"][10:20])
 
 
 # ---- memory ----
