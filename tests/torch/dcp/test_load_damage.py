@@ -157,6 +157,24 @@ def test_what_arrived_damaged_once_is_read_again(fault_server: FaultServer, tmp_
     assert rule.fired == 1
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=["straight", "converted"])
+def test_a_large_stock_payload_is_checked_in_pieces(tmp_path: Path, dtype: torch.dtype) -> None:
+    """torch keeps one checksum for all of it, and it arrives in several pieces."""
+    state = {"w": filled((5000, 2000), torch.bfloat16, 1)}  # 19 MiB
+    save(state, dcp.FileSystemWriter(tmp_path))
+    path = next(tmp_path.glob("*.distcp"))
+    reader = StorageReader(f"file://{tmp_path}")
+    target = {"w": torch.zeros(5000, 2000, dtype=dtype)}
+    assert torch.equal(load(target, reader)["w"], state["w"].to(dtype))
+    data = bytearray(path.read_bytes())
+    for place in (800, 10_000_000, 18_000_000, 20_000_000):
+        data[place] ^= 0x02
+        path.write_bytes(data)
+        with pytest.raises(ChecksumMismatchError, match=r"'w' is damaged: bytes \[0, 20000000\) of its payload"):
+            load(target, reader)
+        data[place] ^= 0x02
+
+
 # ---- indexes that lie ----
 @pytest.mark.parametrize(
     "change",
