@@ -38,7 +38,7 @@ def index(
     pattern: Pattern = None,
     path: Annotated[
         str | None,
-        typer.Option("--path", metavar="NAME", help="hdf5: the dataset in each file; default: its only one"),
+        typer.Option("--path", metavar="NAME", help="hdf5: dataset in each file; default: its only one."),
     ] = None,
     output: Annotated[
         str | None,

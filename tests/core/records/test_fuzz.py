@@ -24,7 +24,7 @@ from s3dlio_core.records.tfrecord_idx import get_tfrecord_index_entries
 
 # HDF5 itself, a C library, is not what is tested here: its examples are always the same.
 FUZZ_HDF5 = settings(max_examples=100, deadline=None, derandomize=True)
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def array_files() -> dict[str, bytes]:

@@ -59,6 +59,15 @@ def test_filters_are_undone(options: dict[str, Any]) -> None:
     assert numpy.array_equal(numpy.stack(decoded(FORMAT, dataset(array, chunks=(4, 5, 6), **options))), array)
 
 
+@pytest.mark.parametrize("maxshape", [None, (None, 4), (None, None)])
+@pytest.mark.parametrize("chunks", [None, (1, 4), (3, 4)])
+def test_the_newest_file_format(maxshape: Any, chunks: Any) -> None:
+    array = rows((10, 4))
+    options = {} if chunks is None else {"chunks": chunks, "maxshape": maxshape, "compression": "gzip"}
+    data = file_of(lambda file: file.create_dataset("data", data=array, **options), libver="latest")
+    assert numpy.array_equal(numpy.stack(decoded(FORMAT, data)), array)
+
+
 def test_scalars_as_rows() -> None:
     assert [int(row) for row in decoded(FORMAT, dataset(numpy.arange(5)))] == list(range(5))
 

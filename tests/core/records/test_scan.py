@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -270,6 +272,12 @@ def test_an_object_that_is_replaced_meanwhile_is_reported(fault_server: FaultSer
     with pytest.raises(PreconditionError) as raised:
         index_prefix(store)
     assert "a.tfrecord" in raised.value.uri
+
+
+def test_libraries_are_loaded_by_the_formats_that_need_them() -> None:
+    code = "import sys, s3dlio_core.records as r; [r.format_named(n) for n in r.FORMATS]; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert {"numpy", "h5py", "torch"}.isdisjoint(done.stdout.split())
 
 
 def test_text_indexes(tmp_path: Path) -> None:
