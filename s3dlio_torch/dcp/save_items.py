@@ -29,6 +29,8 @@ from s3dlio_torch.dcp.zstd_extension import ZstdFrames, ZstdPlanes, planes_width
 __all__ = ["ItemPiece", "Items", "item_bytes"]
 
 _GATHERED_BYTES = 1 << 20  # small things are joined up to this before they are sent
+_PIECE_BYTES = 64 << 20  # a write of a large tensor: as far as progress and the watchdog can see
+_PARTS_LENT = 4  # a write of fewer parts is copied by the store
 
 
 class ItemPiece(NamedTuple):
@@ -55,6 +57,9 @@ class Items:
         planner: Resolves an item to its data when its turn comes.
         resolving: Held meanwhile: planners need not bear several threads.
         codec: "", "zstd" or "zstd-planes".
+        level: zstd's.
+        part_size: Bytes of a part of the object. Large tensors are cut at its borders, so that whole parts lie in
+            their memory and are sent from there.
     """
 
     def __init__(
@@ -66,10 +71,12 @@ class Items:
         ring: StagingRing,
         codec: str,
         level: int,
+        part_size: int,
     ) -> None:
         self._key = key
         self._items = items
         self._planner = planner
+        self._part_size = part_size
         self._resolving = resolving
         self._ring = ring
         self._codec = codec
@@ -123,7 +130,9 @@ class Items:
         yield from self._add(archive.head, 0, name)
         block_size = block_size_for(archive.payload_size)
         crcs = BlockCrcs(block_size)
-        for memory, release in pieces_of(tensor, self._ring):
+        first = -self._position % self._part_size
+        most = max(_PIECE_BYTES // self._part_size, _PARTS_LENT) * self._part_size
+        for memory, release in pieces_of(tensor, self._ring, first_bytes=first, most_bytes=most):
             crcs.update(memory)
             yield from self._add(memory, len(memory), name, release)
         tail = archive.tail(crcs.whole())

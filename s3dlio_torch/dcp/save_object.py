@@ -7,7 +7,7 @@ from typing import Any
 
 from torch.distributed.checkpoint.storage import WriteResult
 
-from s3dlio_core import ObjectWriter, Store
+from s3dlio_core import ObjectWriter
 from s3dlio_core.checkpoint.ahead import Ahead
 from s3dlio_core.checkpoint.fault_points import reach
 from s3dlio_core.checkpoint.progress import ProgressTracker
@@ -20,18 +20,18 @@ _PIECES_AHEAD = 1  # what is being sent, what waits and what is being made: at m
 
 
 def write_object(
-    store: Store, key: str, items: Items, expected_bytes: int, tracker: ProgressTracker, stop: threading.Event
+    writer: ObjectWriter, items: Items, expected_bytes: int, tracker: ProgressTracker, stop: threading.Event
 ) -> list[WriteResult]:
-    """Write all of `items` as the object `key`; it is visible when this returns.
+    """Write all of `items` as one object; it is visible when this returns.
 
     Args:
-        expected_bytes: About how many there will be: sizes the parts.
+        writer: Fresh; closed or aborted when this is over.
+        expected_bytes: About how many there will be.
         stop: Set when the save has failed elsewhere, which this then joins.
     Raises:
         Stopped: `stop` was set; nothing is visible.
     """
-    writer = store.open_writer(key, expected_size=expected_bytes)
-    tracker.began(key)
+    tracker.began(writer.key)
     reach("object-opened")
     try:
         _send(writer, items, expected_bytes, tracker, stop)
@@ -44,7 +44,7 @@ def write_object(
         _abort(writer, error)
         raise
     finally:
-        tracker.ended(key)
+        tracker.ended(writer.key)
     return items.results
 
 

@@ -12,6 +12,8 @@ from s3dlio_torch.dcp.save_items import item_bytes
 __all__ = ["DataObject", "Placement", "objects_of"]
 
 _WORTH_ANOTHER_OBJECT = 32 << 20  # less than this is not divided among several objects
+_MIB = 1 << 20
+_MOST_PARTS = 9_000  # S3 takes 10,000; what is expected is not exact
 _OVERHEAD_BYTES = 8 << 10  # of an item: archive head and tail, the gap before it
 
 
@@ -41,6 +43,12 @@ class DataObject:
     def expected_bytes(self) -> int:
         """About what will be stored, rather too much."""
         return self.payload_bytes + _OVERHEAD_BYTES * len(self.items)
+
+    def part_size(self, wanted: int) -> int:
+        """Bytes of a part: `wanted`, or more where the object would have too many parts."""
+        if self.expected_bytes <= wanted * _MOST_PARTS:
+            return wanted
+        return (self.expected_bytes // _MOST_PARTS // _MIB + 1) * _MIB
 
 
 def objects_of(items: list[WriteItem], at_most: int) -> list[DataObject]:

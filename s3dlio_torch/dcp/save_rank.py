@@ -24,6 +24,7 @@ __all__ = ["RankSave", "SaveOptions"]
 
 _RING_BUFFERS = 3  # of an object: one is filled, one waits, one is sent
 _REPORT_SECONDS = 0.5
+_LEAST_PART = 5 << 20  # S3 takes no smaller ones
 
 
 class _Stalled(Exception):
@@ -103,8 +104,10 @@ class RankSave:
         options = self.options
         try:
             ring = StagingRing(_RING_BUFFERS, options.staging_bytes, self._stop)
-            items = Items(key, contents.items, self.planner, resolving, ring, options.codec, options.level)
-            self._results[key] = write_object(store, key, items, contents.expected_bytes, tracker, self._stop)
+            part_size = contents.part_size(max(store.tuning.part_size, _LEAST_PART))
+            items = Items(key, contents.items, self.planner, resolving, ring, options.codec, options.level, part_size)
+            writer = store.open_writer(key, part_size=part_size, expected_size=contents.expected_bytes)
+            self._results[key] = write_object(writer, items, contents.expected_bytes, tracker, self._stop)
         except BaseException as error:  # raised again by run()
             self._stop.set()
             self._errors.append(error)

@@ -11,9 +11,6 @@ from s3dlio_torch.dcp.staging import StagingRing
 
 __all__ = ["Piece", "bytes_of", "in_frames", "pieces_of"]
 
-# One piece is one write, and as far as progress and the watchdog can see. A multiple of every checksum block.
-_OWN_MEMORY_BYTES = 32 << 20
-
 # Copies of bits, whatever they mean: some types can be stored and not be computed with.
 _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64, 16: torch.complex128}
 
@@ -32,18 +29,24 @@ def bytes_of(tensor: torch.Tensor) -> torch.Tensor:
     return view.set_(tensor.untyped_storage(), offset, (tensor.numel() * tensor.itemsize,), (1,))
 
 
-def pieces_of(tensor: torch.Tensor, ring: StagingRing) -> Iterator[Piece]:
+def pieces_of(
+    tensor: torch.Tensor, ring: StagingRing, *, first_bytes: int = 0, most_bytes: int = 64 << 20
+) -> Iterator[Piece]:
     """All of `tensor`, in order. What cannot be sent from where it is passes through `ring`, one buffer a piece.
 
     Args:
         tensor: Plain and strided, on any device, with any strides.
+        first_bytes: Of the first piece in the tensor's own memory, to which only whole parts follow then; 0: as any.
+        most_bytes: Of each other one.
     """
     if tensor.numel() == 0:
         return
     if tensor.device.type == "cpu" and tensor.is_contiguous() and not _has_lazy_bits(tensor):
         memory = bytes_of(tensor)
-        for start in range(0, len(memory), _OWN_MEMORY_BYTES):
-            yield Piece(memory[start : start + _OWN_MEMORY_BYTES])
+        if first_bytes:
+            yield Piece(memory[:first_bytes])
+        for start in range(first_bytes, len(memory), most_bytes):
+            yield Piece(memory[start : start + most_bytes])
         return
     for block in _blocks(tensor, ring.size):
         yield _staged(block, ring)
