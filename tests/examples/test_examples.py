@@ -11,11 +11,18 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RUNNABLE = ["quickstart.py", "many_objects_async.py", "read_into_tensor.py", "train_from_prefix.py",
             "webdataset_shards.py", "load_huggingface_folder.py", "lightning_checkpoint.py"]  # fmt: skip
+ON_RANKS = ["train_and_resume.py", "reshard_fsdp2.py"]  # they start several processes, which takes a while
 EXPECTED = {
     "quickstart.py": ["b'hello, world'", "5 bytes, b'world'", "put twice: ObjectExistsError", "left:      []"],
     "many_objects_async.py": ["100000 bytes in 100 objects", "get_many: 100000 bytes", "timeout:  "],
     "read_into_tensor.py": ["whole equal:   True", "slices equal:  True", "bfloat16 equal: True"],
     "train_from_prefix.py": ["loss "],
+    "train_and_resume.py": [
+        "rank 0 of 2: step 5",
+        "rank 0 of 1: step 19",
+        "96 samples seen, 96 of them different, of 96",
+    ],
+    "reshard_fsdp2.py": ["saved by 2 ranks", *(f"rank {rank} of 3 holds" for rank in range(3)), "equal: True"],
     "load_huggingface_folder.py": ["saved:    3 objects", "equal:    True", "biases:   62 of 124", "(16, 64) True"],
     "lightning_checkpoint.py": ["saved after step 8", "went on to step 16"],
     "webdataset_shards.py": ["indexed:  100 samples in 4 shards", "40 before and 60 after the stop, 100 different"],
@@ -24,12 +31,13 @@ EXPECTED = {
 
 def run(name: str, *arguments: str) -> str:
     command = [sys.executable, str(EXAMPLES / name), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=220, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-@pytest.mark.parametrize("name", RUNNABLE)
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("name", [*RUNNABLE, *ON_RANKS])
 def test_runs_without_arguments(name: str) -> None:
     output = run(name)
     for text in EXPECTED[name]:
@@ -55,5 +63,5 @@ def test_the_demo_trains_on_files_and_reports(tmp_path: Path) -> None:
 
 
 def test_every_example_is_listed_here_or_used_by_one() -> None:
-    helpers = {"demo.py", "local_s3.py", "peer_datasets.py"}
-    assert {path.name for path in EXAMPLES.glob("*.py")} == set(RUNNABLE) | helpers
+    helpers = {"demo.py", "local_s3.py", "peer_datasets.py", "ranks.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*RUNNABLE, *ON_RANKS} | helpers
