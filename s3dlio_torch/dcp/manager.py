@@ -120,12 +120,15 @@ class CheckpointManager:
         self._running = ended
 
         def end(done: Future[Any]) -> None:
-            if error := done.exception():
-                _discard(writer)
+            try:
+                if error := done.exception():
+                    _discard(writer)
+                    raise error
+                self._tidy()
+            except BaseException as error:  # raised again by wait()
                 ended.set_exception(error)
-                return
-            self._tidy()
-            ended.set_result(done.result())
+            else:
+                ended.set_result(done.result())
 
         upload.add_done_callback(end)
         return ended

@@ -105,6 +105,8 @@ def test_items_are_whole_archives_with_true_checksums(tmp_path: Path) -> None:
         assert stored[index.payload_offset : index.payload_offset + index.nbytes] == payload, name
         assert (index.dtype, index.shape) == (str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape))
         blocks = [payload[at : at + index.block_size] for at in range(0, len(payload), index.block_size)]
+        assert index.head_crc == zlib.crc32(stored[: index.payload_offset]), name
+        assert index.tail_crc == zlib.crc32(stored[index.payload_offset + index.nbytes :]), name
         assert index.crcs == b"".join(zlib.crc32(block).to_bytes(4, "little") for block in blocks), name
         if index.nbytes >= 64 << 10:
             assert (info.offset + index.payload_offset) % 4096 == 0, name
