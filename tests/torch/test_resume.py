@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,15 @@ from typing import Any
 import pytest
 import torch
 from dataset_files import flat, index_of, write_samples
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from servers.access import credentials_of
+from servers.seaweedfs import LocalS3
 from torch.utils.data import DataLoader
 from torchdata.stateful_dataloader import StatefulDataLoader
 from torchdata.stateful_dataloader.stateful import Stateful
 
+import s3dlio_core
 import s3dlio_torch
 from s3dlio_torch import S3IterableDataset, merge_states
 
@@ -286,3 +292,53 @@ def test_map_datasets_resume_by_their_sampler(uri: str) -> None:
     again = loader()
     again.load_state_dict(first.state_dict())
     assert sorted(seen + flat(again)) == EVERYTHING
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), seed=st.integers(0, 2**32), shuffle=st.booleans(), in_order=st.booleans())
+def test_consumers_of_any_two_layouts_share_an_epoch(
+    uri: str, data: st.DataObject, seed: int, shuffle: bool, in_order: bool
+) -> None:
+    """The real thing without processes: each consumer is a dataset that was told its rank and worker."""
+    seen: list[int] = []
+    state: dict[str, Any] | None = None
+    for last in (False, True):
+        world_size, workers = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 2))
+        batch_size = data.draw(st.integers(1, 5))
+        states = []
+        for consumer in range(world_size * workers):
+            options = {"shuffle": shuffle, "seed": seed, "in_order": in_order, "batch_size": batch_size}
+            place = {"shard_rank": consumer // workers, "shard_world_size": world_size}
+            worker = {"worker_id": consumer % workers, "num_workers_pytorch": workers}
+            dataset = dataset_of(uri, **options, **place, **worker, window_requests=6)
+            if state is not None:
+                dataset.load_state_dict(state)
+            iterator = iter(dataset)
+            count = COUNT if last else data.draw(st.integers(0, COUNT // (world_size * workers)))
+            seen += itertools.islice(iterator, count)
+            states.append(dataset.state_dict())
+            iterator.close()
+        state = merge_states(states)
+    assert sorted(seen) == EVERYTHING
+    assert state is not None
+    assert state["frontier"] == COUNT
+
+
+def test_on_an_s3_server_too(seaweedfs: LocalS3, name: str) -> None:
+    options = credentials_of(seaweedfs)
+    store = s3dlio_core.open_store(f"s3://train/{name}/", **options)
+    store.put_many((f"{index:05d}", index.to_bytes(2, "little") * 700) for index in range(COUNT))
+
+    def loader(rank: int, world_size: int, state: dict[str, Any] | None = None) -> StatefulDataLoader:
+        opts = {"shuffle": True, "batch_size": 4, "shard_rank": rank, "shard_world_size": world_size, "in_order": False}
+        dataset = S3IterableDataset(f"s3://train/{name}/", opts, transform=index_of, **options)
+        if state is not None:
+            dataset.load_state_dict(state)
+        return loader_of(dataset, 2)
+
+    before = [loader(rank, 2) for rank in range(2)]
+    seen = [index for rank, own in enumerate(before) for index in some(iter(own), 3 + rank)]
+    merged = merge_states([own.state_dict() for own in before])
+    for rank in range(3):
+        seen += flat(loader(rank, 3, merged))
+    assert sorted(seen) == EVERYTHING
