@@ -90,7 +90,7 @@ class ItemIndex:
             CheckpointError: A field is missing, of another type, or they contradict each other.
         """
         try:
-            known = {field.name: stored[field.name] for field in fields(cls)}
+            known = {name: stored[name] for name in _FIELDS}
             known["shape"] = tuple(int(extent) for extent in known["shape"])
             for name in ("payload_offset", "nbytes", "block_size", "frame_size", "head_crc", "tail_crc"):
                 known[name] = int(known[name])
@@ -100,6 +100,9 @@ class ItemIndex:
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"the index of an item cannot be read: {error!r}") from error
         return cls(**known)
+
+
+_FIELDS = tuple(field.name for field in fields(ItemIndex))
 
 
 def block_size_for(nbytes: int) -> int:

@@ -55,6 +55,13 @@ class Box:
             for offset, length, extent in zip(self.offsets, self.lengths, self.shape, strict=True)
         )
 
+    def permuted(self, order: Sequence[int]) -> Box:
+        """The same with its dimensions in another order."""
+        shape, offsets, lengths = (
+            tuple(values[dimension] for dimension in order) for values in (self.shape, self.offsets, self.lengths)
+        )
+        return Box(shape, offsets, lengths, self.itemsize)
+
     def strides(self) -> tuple[int, ...]:
         """Elements between neighbours of each dimension in the stored tensor."""
         return _row_major(self.shape)

@@ -31,13 +31,18 @@ class FrameReader:
             )
             raise CheckpointError(message, operation="load", uri=place.uri)
         self._index = index
+        self._place = place
         self._width = itemsize if index.codec == "zstd-planes" else 1
         self._zstandard = _zstandard()
 
     def stored(self, start: int, end: int) -> tuple[int, int]:
         """Where bytes [start, end) of the payload, whole frames, are stored; counted from the payload's start."""
         frame = self._index.frame_size
-        return self._index.frame(start // frame)[0], self._index.frame((end - 1) // frame)[1]
+        low, high = self._index.frame(start // frame)[0], self._index.frame((end - 1) // frame)[1]
+        if not low < high <= self._index.stored_bytes:
+            message = f"the index of {self._place.name!r} contradicts itself: a frame lies at [{low}, {high})"
+            raise CheckpointError(message, operation="load", uri=self._place.uri)
+        return low, high
 
     def decompress(self, start: int, end: int, stored: memoryview, out: memoryview) -> str:
         """Fill `out` with bytes [start, end) of the payload from the stored bytes of their frames.

@@ -102,12 +102,20 @@ class WholeItem(LoadItem):
     """An item that is needed as a whole, in memory of its own.
 
     Args:
-        check: Gives what is wrong with the bytes; "": nothing.
+        undo: Undoes what was done to the bytes before they were stored; ValueError: they are damaged.
+        check: Gives what is wrong with the bytes then; "": nothing.
         use: Takes the bytes.
     """
 
-    def __init__(self, place: Place, check: Callable[[memoryview], str], use: Callable[[memoryview], None]) -> None:
+    def __init__(
+        self,
+        place: Place,
+        undo: Callable[[memoryview], memoryview],
+        check: Callable[[memoryview], str],
+        use: Callable[[memoryview], None],
+    ) -> None:
         super().__init__(place)
+        self._undo = undo
         self._check = check
         self._use = use
         self._data = memoryview(b"")
@@ -127,12 +135,17 @@ class WholeItem(LoadItem):
         return max(piece.end, 0)
 
     def complete(self) -> None:
-        self.damage = self._check(self._data)
+        try:
+            plain = self._undo(self._data)
+        except ValueError as error:
+            self.damage = f"what was done to its bytes when they were stored cannot be undone: {error}"
+            return
+        self.damage = self._check(plain)
         if not self.damage:
-            self._use(self._data)
+            self._use(plain)
 
     def again(self) -> WholeItem:
-        return WholeItem(self.place, self._check, self._use)
+        return WholeItem(self.place, self._undo, self._check, self._use)
 
 
 def damage_of_gap(memory: memoryview, place: Place) -> str:

@@ -36,6 +36,7 @@ class Request:
         index: What is known of the stored bytes; None: nothing (yet).
         whole: Whether the item must be read as a whole.
         ours: Whether this package wrote it.
+        order: Dimensions of the stored tensor from the slowest in memory to the fastest; None: row-major.
     """
 
     read: ReadItem
@@ -44,6 +45,7 @@ class Request:
     transforms: tuple[str, ...]
     whole: bool
     ours: bool
+    order: tuple[int, ...] | None = None
 
 
 class PlannedLoad:
@@ -106,7 +108,7 @@ class PlannedLoad:
         for index, info in (self._metadata.storage_data or {}).items():
             entry = self._metadata.state_dict_metadata.get(index.fqn)
             if info.relative_path in keys and isinstance(entry, TensorStorageMetadata) and 0 in entry.size:
-                yield WholeItem(self._place(index, info), checker(None, None, True), lambda data: None)
+                yield WholeItem(self._place(index, info), lambda data: data, checker(None, True), lambda data: None)
 
     # ---- one request ----
     def _request(self, read: ReadItem) -> Request:
@@ -143,35 +145,38 @@ class PlannedLoad:
         index = request.index
         assert index is not None
         box = self._box(request)
+        order = request.order or tuple(range(len(box.shape)))
+        if len(order) != len(box.shape):
+            message = f"{request.place.name!r} is stored with {len(order)} dimensions; expected {len(box.shape)}"
+            raise CheckpointError(message, operation="load", uri=request.place.uri)
         read = TensorRead(
             request.place,
             index,
-            box,
-            resolve=lambda: self._planner.resolve_tensor(request.read).detach(),
-            commit=lambda tensor: self._planner.commit_tensor(request.read, tensor),
+            box.permuted(order),
+            order,
+            resolve=self._resolver(request.read),
+            commit=self._committer(request.read),
             verify=self._verify,
             # The ends of an item that torch wrote were checked when they were looked at.
             outside=request.ours,
         )
         # A tensor may be stored in another type than the plan's: what is stored counts.
-        itemsize = read.dtype.itemsize
-        return TensorItem(read if itemsize == box.itemsize else replace(read, box=replace(box, itemsize=itemsize)))
+        return TensorItem(replace(read, box=replace(read.box, itemsize=read.dtype.itemsize)))
 
     def _whole_item(self, request: Request) -> LoadItem:
         read, place = request.read, request.place
         is_tensor = read.type == LoadItemType.TENSOR
         limit = tensor_limit(self._box(request).whole_nbytes) if is_tensor else _LARGEST_OBJECT
         undo = undoing(request.transforms, self._registry, place, limit)
-        check = checker(request.index, undo, self._verify is not False)
+        check = checker(request.index, self._verify is not False)
 
-        def use(data: memoryview) -> None:
-            plain = data if undo is None else _undone(undo, data, place)
+        def use(plain: memoryview) -> None:
             if is_tensor:
                 whole_tensor(plain, read, place, self._resolver(read), self._committer(read))
             else:
                 self._planner.load_bytes(read, io.BytesIO(plain) if self._trusted else safe_bytes(plain, place))
 
-        return WholeItem(place, check, use)
+        return WholeItem(place, undo, check, use)
 
     def _resolver(self, read: ReadItem) -> Callable[[], Tensor]:
         return lambda: self._planner.resolve_tensor(read)
@@ -186,18 +191,11 @@ class _Learn:
     def __init__(self, requests: list[Request]) -> None:
         self._requests = requests
 
-    def __call__(self, index: ItemIndex | None) -> None:
+    def __call__(self, index: ItemIndex | None, order: tuple[int, ...]) -> None:
         for request in self._requests:
             request.index = index
+            request.order = order
             request.whole = index is None
-
-
-def _undone(undo: Callable[[memoryview], memoryview], data: memoryview, place: Place) -> memoryview:
-    try:
-        return undo(data)
-    except ValueError as error:
-        message = f"{place.name!r} cannot be decompressed: {error}"
-        raise CheckpointError(message, operation="load", uri=place.uri) from error
 
 
 def _index_of(info: _StorageInfo, place: Place) -> ItemIndex | None:

@@ -20,10 +20,11 @@ class ProbeItem(LoadItem):
     """Reads the ends of one item.
 
     Args:
-        found: Called with what is known then; None: it is no tensor that can be read in parts.
+        found: Called with what is known then, and the order of its dimensions in memory; None: it is no tensor that
+            can be read in parts.
     """
 
-    def __init__(self, place: Place, found: Callable[[ItemIndex | None], None]) -> None:
+    def __init__(self, place: Place, found: Callable[[ItemIndex | None, tuple[int, ...]], None]) -> None:
         super().__init__(place)
         self._found = found
         self._front = self._back = b""
@@ -48,7 +49,7 @@ class ProbeItem(LoadItem):
         try:
             archive = read_tensor_archive(self._front, self._back, self.place.size)
         except UnusualArchive:
-            self._found(None)
+            self._found(None, ())
         except ArchiveDamaged as error:
             self.damage = error.message
         else:
@@ -56,7 +57,10 @@ class ProbeItem(LoadItem):
             crcs = b"" if archive.crc is None or not archive.nbytes else archive.crc.to_bytes(4, "little")
             dtype = str(archive.dtype).removeprefix("torch.")
             block_size = archive.nbytes if crcs else 0
-            self._found(ItemIndex(archive.payload_offset, archive.nbytes, dtype, archive.shape, block_size, crcs))
+            # As its memory sees it.
+            shape = tuple(archive.shape[dimension] for dimension in archive.order)
+            index = ItemIndex(archive.payload_offset, archive.nbytes, dtype, shape, block_size, crcs)
+            self._found(index, archive.order)
 
     def again(self) -> ProbeItem:
         return ProbeItem(self.place, self._found)

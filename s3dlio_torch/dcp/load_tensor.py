@@ -36,7 +36,8 @@ class TensorRead:
     Attributes:
         place: Of the item.
         index: What is known of its payload.
-        box: The wanted slice.
+        box: The wanted slice, as the payload's memory sees it.
+        order: The destination's dimensions in the order of the box's.
         resolve: Gives the destination, of the slice's shape.
         commit: Takes the destination when it is filled.
         outside: Whether the bytes around the payload are to be checked too.
@@ -45,6 +46,7 @@ class TensorRead:
     place: Place
     index: ItemIndex
     box: Box
+    order: tuple[int, ...]
     resolve: Callable[[], Tensor]
     commit: Callable[[Tensor], None]
     verify: Verify
@@ -75,16 +77,21 @@ class TensorItem(LoadItem):
         self._dtype = read.dtype
         self._check_description()
         self._frames = FrameReader(read.index, self._dtype.itemsize, read.place) if read.index.codec else None
-        self._target = read.resolve()
-        if tuple(self._target.shape) != read.box.lengths:
-            message = (
-                f"{read.place.name}: the slice has shape {read.box.lengths}, its place {tuple(self._target.shape)}"
-            )
-            raise CheckpointError(message, operation="load", uri=read.place.uri)
+        self._resolved = read.resolve().detach()
+        self._target = self._permuted(self._resolved)
         self._destination = Destination(self._target, self._dtype)
         self._block = self._block_of()
         self._unit = self._unit_of()
         self._parts: dict[int, tuple[int, int]] = {}  # start -> CRC and size of pieces smaller than their block
+
+    def _permuted(self, target: Tensor) -> Tensor:
+        lengths, order = self._box.lengths, self._read.order
+        if target.dim() == len(order) and tuple(target.shape[dimension] for dimension in order) == lengths:
+            return target.permute(order)
+        message = (
+            f"{self.place.name!r}: the slice has shape {lengths} (dimensions {order}), its place {tuple(target.shape)}"
+        )
+        raise CheckpointError(message, operation="load", uri=self.place.uri)
 
     # ---- what to ask for ----
     def pieces(self) -> Iterator[Piece]:
@@ -193,7 +200,7 @@ class TensorItem(LoadItem):
             self._compare(crc, self._index.crc(0), 0, self._index.nbytes)
         if not self.damage:
             self._destination.filled()
-            self._read.commit(self._target)
+            self._read.commit(self._resolved)
 
     def again(self) -> TensorItem:
         return TensorItem(self._read)

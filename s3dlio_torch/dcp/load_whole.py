@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +19,7 @@ from s3dlio_core.errors import CheckpointError
 from s3dlio_torch.dcp.load_item import Place
 from s3dlio_torch.dcp.torch_archive import check_archive
 
-__all__ = ["checker", "safe_bytes", "whole_tensor"]
+__all__ = ["checker", "safe_bytes", "tensor_limit", "undoing", "whole_tensor"]
 
 _SLACK_BYTES = 64 << 10  # what an archive holds beside the bytes of its tensor
 _READ_BYTES = 1 << 20
@@ -28,12 +27,8 @@ _READ_BYTES = 1 << 20
 Undo = Callable[[memoryview], memoryview]
 
 
-def checker(index: ItemIndex | None, undo: Undo | None, verify: bool) -> Callable[[memoryview], str]:
-    """What tells the damage of an item's bytes: by the index where there is one, else by the archive's own checksums.
-
-    Args:
-        undo: Undoes compression.
-    """
+def checker(index: ItemIndex | None, verify: bool) -> Callable[[memoryview], str]:
+    """Tells what is wrong with an item's bytes: by the index where there is one, else by the archive's own checksums."""
 
     def by_index(data: memoryview) -> str:
         assert index is not None
@@ -50,13 +45,11 @@ def checker(index: ItemIndex | None, undo: Undo | None, verify: bool) -> Callabl
 
     def by_archive(data: memoryview) -> str:
         try:
-            check_archive(data if undo is None else undo(data))
+            check_archive(data)
         except UnusualArchive:
             return ""  # nothing to compare with
         except ArchiveDamaged as error:
             return error.message
-        except (ValueError, zlib.error) as error:  # what a damaged stream ends with
-            return f"its compressed bytes are damaged: {error}"
         return ""
 
     if not verify:
@@ -64,8 +57,8 @@ def checker(index: ItemIndex | None, undo: Undo | None, verify: bool) -> Callabl
     return by_index if index is not None and index.dtype == "" and index.block_size else by_archive
 
 
-def undoing(descriptors: tuple[str, ...], registry: ExtensionRegistry, place: Place, limit: int) -> Undo | None:
-    """What undoes the transforms torch applied to an item; None: there are none.
+def undoing(descriptors: tuple[str, ...], registry: ExtensionRegistry, place: Place, limit: int) -> Undo:
+    """What undoes the transforms torch applied to an item; ValueError: its bytes are damaged.
 
     Args:
         limit: More bytes than this are no result but an attack.
@@ -73,7 +66,7 @@ def undoing(descriptors: tuple[str, ...], registry: ExtensionRegistry, place: Pl
         CheckpointError: A transform is not known, or what it needs is not installed.
     """
     if not descriptors:
-        return None
+        return lambda data: data
     try:
         extensions = registry.from_descriptor_list(descriptors)
     except ValueError as error:

@@ -103,6 +103,11 @@ class _Machine:
         self.position += size
         return piece
 
+    def byte(self) -> int:
+        value = self._data[self.position]
+        self.position += 1
+        return value
+
     def number(self, size: int) -> int:
         return int.from_bytes(self.take(size), "little")
 
@@ -224,15 +229,15 @@ _OPERATIONS: dict[int, _Operation] = {
     0x88: lambda m, s: s.append(True),
     0x89: lambda m, s: s.append(False),
     ord("J"): lambda m, s: s.append(_signed(m.take(4))),
-    ord("K"): lambda m, s: s.append(m.number(1)),
+    ord("K"): lambda m, s: s.append(m.byte()),
     ord("M"): lambda m, s: s.append(m.number(2)),
-    0x8A: lambda m, s: m.push_counted(1, _signed),
+    0x8A: lambda m, s: s.append(_signed(m.take(m.byte()))),
     0x8B: lambda m, s: m.push_counted(4, _signed),
     ord("G"): lambda m, s: s.append(struct.unpack(">d", m.take(8))[0]),
-    0x8C: lambda m, s: m.push_counted(1, _text),
+    0x8C: lambda m, s: s.append(_text(m.take(m.byte()))),
     ord("X"): lambda m, s: m.push_counted(4, _text),
     0x8D: lambda m, s: m.push_counted(8, _text),
-    ord("C"): lambda m, s: m.push_counted(1, bytes),
+    ord("C"): lambda m, s: s.append(m.take(m.byte())),
     ord("B"): lambda m, s: m.push_counted(4, bytes),
     0x8E: lambda m, s: m.push_counted(8, bytes),
     # containers
@@ -251,10 +256,10 @@ _OPERATIONS: dict[int, _Operation] = {
     0x86: lambda m, s: s.append(m.take_off(2)),
     0x87: lambda m, s: s.append(m.take_off(3)),
     # memo
-    ord("q"): lambda m, s: m.remember(m.number(1)),
+    ord("q"): lambda m, s: m.remember(m.byte()),
     ord("r"): lambda m, s: m.remember(m.number(4)),
     0x94: lambda m, s: m.remember_next(),
-    ord("h"): lambda m, s: m.recall(m.number(1)),
+    ord("h"): lambda m, s: m.recall(m.byte()),
     ord("j"): lambda m, s: m.recall(m.number(4)),
     # names
     ord("c"): lambda m, s: m.push_name(m.line(), m.line()),

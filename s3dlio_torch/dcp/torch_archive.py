@@ -42,11 +42,13 @@ _STORAGES = {
 
 @dataclass(frozen=True, slots=True)
 class TensorArchive:
-    """One row-major tensor in an archive.
+    """One tensor in an archive, without gaps between its elements.
 
     Attributes:
         payload_offset: First payload byte, counted from the archive's start.
         nbytes: Bytes of the payload.
+        shape: Of the tensor.
+        order: Its dimensions from the slowest in memory to the fastest: (0, 1) is row-major, (1, 0) column-major.
         crc: CRC-32 of the payload; None where torch was told to compute none.
     """
 
@@ -54,6 +56,7 @@ class TensorArchive:
     nbytes: int
     dtype: torch.dtype
     shape: tuple[int, ...]
+    order: tuple[int, ...]
     crc: int | None
 
 
@@ -73,7 +76,7 @@ def read_tensor_archive(head: Any, tail: Any, size: int) -> TensorArchive:
 
     Raises:
         ArchiveDamaged: The archive contradicts itself.
-        UnusualArchive: It holds something else than one row-major tensor, or too little of it is at hand.
+        UnusualArchive: It holds something else than one tensor without gaps, or too little of it is at hand.
     """
     ends = Ends(head, tail, size)
     records = read_records(ends)
@@ -81,17 +84,17 @@ def read_tensor_archive(head: Any, tail: Any, size: int) -> TensorArchive:
     payloads = [record for record in records if record.name.partition("/")[2].startswith("data/")]
     if len(by_name) != len(records) or len(payloads) != 1 or "data.pkl" not in by_name:
         raise UnusualArchive("it does not hold one storage")
-    order = by_name.get("byteorder")
-    if order is not None and bytes(ends.at(order.start, order.size)) != b"little":
+    endian = by_name.get("byteorder")
+    if endian is not None and bytes(ends.at(endian.start, endian.size)) != b"little":
         raise UnusualArchive("its bytes are not in little-endian order")
     pickled = by_name["data.pkl"]
-    tensor = _tensor_of(bytes(ends.at(pickled.start, pickled.size)), payloads[0])
-    verifiable = any(record.crc for record in records)
-    dtype, shape = tensor
-    return TensorArchive(payloads[0].start, payloads[0].size, dtype, shape, payloads[0].crc if verifiable else None)
+    payload = payloads[0]
+    dtype, shape, order = _tensor_of(bytes(ends.at(pickled.start, pickled.size)), payload)
+    crc = payload.crc if any(record.crc for record in records) else None
+    return TensorArchive(payload.start, payload.size, dtype, shape, order, crc)
 
 
-def _tensor_of(pickled: bytes, payload: Record) -> tuple[torch.dtype, tuple[int, ...]]:
+def _tensor_of(pickled: bytes, payload: Record) -> tuple[torch.dtype, tuple[int, ...], tuple[int, ...]]:
     match = _PICKLE.fullmatch(pickled)
     if match is None:
         raise UnusualArchive("its pickle is not that of one plain tensor")
@@ -104,13 +107,10 @@ def _tensor_of(pickled: bytes, payload: Record) -> tuple[torch.dtype, tuple[int,
     dtype = _dtype_of(storage.decode().rpartition("\n")[2], version, dtype_name)
     elements = _integers(count)[0] if version == b"2" else _integers(count)[0] // dtype.itemsize
     nbytes = math.prod(shape) * dtype.itemsize
-    if (
-        _integers(offset) != [0]
-        or not _row_major(shape, strides)
-        or not nbytes == payload.size == elements * dtype.itemsize
-    ):
-        raise UnusualArchive("it is not row-major, or part of a larger storage")
-    return dtype, shape
+    order = _order_in_memory(shape, strides)
+    if order is None or _integers(offset) != [0] or not nbytes == payload.size == elements * dtype.itemsize:
+        raise UnusualArchive("it has gaps between its elements, or is part of a larger storage")
+    return dtype, shape, order
 
 
 def _dtype_of(storage: str, version: bytes, name: bytes | None) -> torch.dtype:
@@ -144,12 +144,15 @@ def _integers(tokens: bytes) -> list[int]:
     return found
 
 
-def _row_major(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+def _order_in_memory(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The dimensions from the slowest to the fastest; None: elements have gaps between them or overlap."""
     if len(shape) != len(strides) or min(shape, default=0) < 0:
-        return False
+        return None
+    # A dimension of one element may have any stride; it goes to the front, where it does not matter.
+    order = sorted(range(len(shape)), key=lambda dimension: (shape[dimension] != 1, -strides[dimension]))
     expected = 1
-    for extent, stride in zip(reversed(shape), reversed(strides), strict=True):
-        if extent not in (0, 1) and stride != expected:
-            return math.prod(shape) == 0
-        expected *= extent
-    return True
+    for dimension in reversed(order):
+        if 0 not in shape and shape[dimension] != 1 and strides[dimension] != expected:
+            return None
+        expected *= shape[dimension]
+    return tuple(order)

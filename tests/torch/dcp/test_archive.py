@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import zipfile
 
 import pytest
@@ -33,14 +34,26 @@ def some(dtype: torch.dtype, *shape: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("shape", [(), (7,), (3, 4), (2, 3, 4), (2, 1, 3, 2, 2), (0, 5), (300, 70_000 // 300)], ids=str)
-def test_the_payload_is_found(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
-    tensor = some(dtype, *shape)
+def test_the_payload_is_found(dtype: torch.dtype) -> None:
+    for shape in [(), (7,), (3, 4), (2, 3, 4), (2, 1, 3, 2, 2), (0, 5), (300, 233)]:
+        tensor = some(dtype, *shape)
+        data = saved(tensor)
+        found = read_tensor_archive(data[:1024], data[-1536:], len(data))
+        assert (found.dtype, found.shape, found.nbytes) == (dtype, shape, tensor.nbytes)
+        payload = data[found.payload_offset : found.payload_offset + found.nbytes]
+        assert payload == tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+
+
+@pytest.mark.parametrize("order", [(1, 0, 2), (2, 1, 0), (0, 2, 1), (2, 0, 1)], ids=str)
+@pytest.mark.parametrize("shape", [(3, 4, 5), (3, 1, 5), (1, 4, 1)], ids=str)
+def test_dimensions_in_another_order_are_told(order: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    tensor = torch.arange(math.prod(shape)).reshape(shape).permute(order)
     data = saved(tensor)
-    found = read_tensor_archive(data[:1024], data[-1536:], len(data))
-    assert (found.dtype, found.shape, found.nbytes) == (dtype, shape, tensor.nbytes)
-    payload = data[found.payload_offset : found.payload_offset + found.nbytes]
-    assert payload == tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+    found = read_tensor_archive(data, b"", len(data))
+    payload = torch.frombuffer(bytearray(data), dtype=torch.int64, offset=found.payload_offset, count=tensor.numel())
+    in_memory = payload.view([tensor.shape[dimension] for dimension in found.order])
+    assert found.shape == tensor.shape
+    assert torch.equal(in_memory, tensor.permute(found.order))
 
 
 def test_a_large_extent_and_many_dimensions() -> None:
@@ -51,14 +64,13 @@ def test_a_large_extent_and_many_dimensions() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        torch.arange(12).reshape(3, 4).t(),
         torch.arange(12)[3:],
         [torch.arange(3)],
         {"lr": 1.0},
         torch.nn.Parameter(torch.ones(2)),
         torch.arange(6).to_sparse(),
     ],
-    ids=["transposed", "view", "list", "dict", "parameter", "sparse"],
+    ids=["view", "list", "dict", "parameter", "sparse"],
 )
 def test_anything_but_one_row_major_tensor_is_left_to_torch(value: object) -> None:
     data = saved(value)

@@ -44,12 +44,20 @@ def test_every_kind_of_content_loads_equal(stock: Any, tmp_path: Path, scheme: s
 
 def test_slices_of_stock_tensors_load_equal(stock: Any, tmp_path: Path) -> None:
     state = {"w": filled((500, 300)), "v": filled((64, 10, 12), torch.bfloat16), "t": filled((90, 70)).t()}
+    state["large t"] = filled((1500, 900), torch.float32, 5).t()
+    state["image"] = filled((4, 6, 90, 80), torch.float32, 6).to(memory_format=torch.channels_last)
     save(state, stock)
-    wanted = {"w": ((100, 7), (333, 200)), "v": ((3, 2, 1), (60, 5, 11)), "t": ((10, 20), (50, 60))}
+    wanted = {
+        "w": ((100, 7), (333, 200)),
+        "v": ((3, 2, 1), (60, 5, 11)),
+        "t": ((10, 20), (50, 60)),
+        "large t": ((100, 5), (700, 1400)),
+        "image": ((1, 2, 3, 4), (2, 3, 80, 70)),
+    }
     planner = load_slices(StorageReader(f"file://{tmp_path}"), wanted)
     for name, where in wanted.items():
         assert torch.equal(planner.found[name], cut_out(state[name], where)), name
-    assert sorted(planner.committed) == ["t", "v", "w"]
+    assert sorted(planner.committed) == sorted(wanted)
 
 
 def test_a_checkpoint_on_s3_loads(seaweedfs: LocalS3, name: str, tmp_path: Path) -> None:
