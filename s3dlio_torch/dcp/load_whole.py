@@ -28,7 +28,7 @@ Undo = Callable[[memoryview], memoryview]
 
 
 def checker(index: ItemIndex | None, verify: bool) -> Callable[[memoryview], str]:
-    """Tells what is wrong with an item's bytes: by the index where there is one, else by the archive's own checksums."""
+    """Tells what is wrong with an item's bytes: by its index where there is one, else by the archive's checksums."""
 
     def by_index(data: memoryview) -> str:
         assert index is not None
