@@ -12,10 +12,20 @@ from s3dlio_core._ext import ObjectMeta
 from s3dlio_core._local import LocalFile, local_store, safe_relative_path
 from s3dlio_core._many import Steps
 from s3dlio_core._transfer import OnBytes, Source, copy, transfer
-from s3dlio_core.errors import InvalidArgumentError, IsADirectoryStorageError, ObjectNotFoundError
+from s3dlio_core.errors import InvalidArgumentError, IsADirectoryStorageError, ObjectNotFoundError, StorageError
 from s3dlio_core.store import Store
 
-__all__ = ["below", "copy_jobs", "download_jobs", "found", "found_async", "is_folder", "one", "upload_jobs"]
+__all__ = [
+    "below",
+    "copy_jobs",
+    "download_jobs",
+    "explained",
+    "found",
+    "found_async",
+    "is_folder",
+    "one",
+    "upload_jobs",
+]
 
 Wanted = Callable[[str], object]  # by its name below what was asked for, whether an object is meant
 
@@ -26,7 +36,22 @@ def one(store: Store, key: str) -> Source:
     Raises:
         ObjectNotFoundError: There is none.
     """
-    return _source_of(store.head(key), store, key)
+    with explained(store, key):
+        return _source_of(store.head(key), store, key)
+
+
+@contextlib.contextmanager
+def explained(store: Store, key: str) -> Iterator[None]:
+    """Have the service say why it refuses to tell about an object: its answer to HEAD has no room for a reason."""
+    try:
+        yield
+    except StorageError as error:
+        if 400 <= error.http_status < 500 and not error.service_code:
+            try:
+                store.get_range(key, start=0, end=1)
+            except StorageError as reason:
+                raise reason from None
+        raise
 
 
 def _source_of(meta: ObjectMeta, store: Store, key: str) -> Source:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from s3dlio_core._plan import explained
 from s3dlio_core.cli.app import command
 from s3dlio_core.cli.options import Length, Offset
 from s3dlio_core.cli.output import write_bytes
@@ -30,7 +31,7 @@ def cat(
     """
     for uri in uris:
         store, key = session.at(uri)
-        with store.open_reader(key) as reader:
+        with explained(store, key), store.open_reader(key) as reader:
             reader.seek(offset)
             left = length
             while left is None or left > 0:

@@ -15,8 +15,10 @@ _SHOWN = 20  # failures listed one by one; -v lists all
 
 def describe(error: BaseException) -> str:
     """`error` in one line that names what it happened to, as far as the error knows."""
-    from s3dlio_core import StorageError
+    from s3dlio_core import CredentialsError, StorageError
 
+    if isinstance(error, CredentialsError) and "unsigned_access" in error.message:
+        return one_line(f"{error}. On the command line: --profile, --no-sign-request")
     if isinstance(error, StorageError):
         return one_line(str(error))
     if isinstance(error, OSError) and error.strerror and error.filename is not None:

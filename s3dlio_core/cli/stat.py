@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from s3dlio_core._plan import explained
 from s3dlio_core.cli.app import command
 from s3dlio_core.cli.failures import print_failures
 from s3dlio_core.cli.options import Json
@@ -55,7 +56,8 @@ def stat(
     for uri in uris:
         try:
             store, key = session.at(uri)
-            document = describe_object(uri, store.head(key))
+            with explained(store, key):
+                document = describe_object(uri, store.head(key))
         except Exception as error:
             failures.append((uri, error))
             continue
