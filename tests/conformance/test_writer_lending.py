@@ -77,3 +77,20 @@ async def test_cancelled_write_reads_no_more(fault_server: FaultServer, store_on
         memory.close()  # refused (BufferError) while the engine has it
         await writer.abort_async()
         assert fault_server.stored("data", "w") is None
+
+
+async def test_writer_after_a_cancelled_write(any_store: Store) -> None:
+    for delay in (0, 0.002, 0.02):
+        writer = any_store.open_writer("w")
+        task = asyncio.create_task(writer.write_async(LARGE))
+        await asyncio.sleep(delay)
+        task.cancel()
+        outcome = (await asyncio.gather(task, return_exceptions=True))[0]
+        if isinstance(outcome, asyncio.CancelledError):
+            writer.abort()
+            assert not any_store.exists("w")
+        else:
+            writer.close()
+            assert any_store.get("w") == LARGE
+            any_store.delete("w")
+        assert any_store.sweep_uploads(older_than_seconds=0) == 0
