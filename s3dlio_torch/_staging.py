@@ -69,7 +69,7 @@ class StagingPool:
 def _allocate(size: int, pinned: bool) -> torch.Tensor:
     if pinned:
         try:
-            return torch.empty(size, dtype=torch.uint8, pin_memory=True)
+            return torch.empty(size, dtype=torch.uint8, device="cpu", pin_memory=True)
         except (RuntimeError, NotImplementedError):
             pass  # not every accelerator can; the copies are slower then, and right
-    return torch.empty(size, dtype=torch.uint8)
+    return torch.empty(size, dtype=torch.uint8, device="cpu")

@@ -110,7 +110,7 @@ def _unpickled(source: Source, file: Any, map_location: Any, weights_only: bool)
     """torch.load(), its errors told with the object's name."""
     file.seek(0)
     try:
-        return torch.load(file, map_location=map_location, weights_only=weights_only)
+        return torch.load(file, map_location=map_location, weights_only=weights_only, mmap=False)
     except StorageError:
         raise
     except pickle.UnpicklingError as error:
@@ -161,7 +161,7 @@ def _device_of(location: str, map_location: MapLocation) -> torch.device:
     elif map_location is not None:
         location = str(map_location)
     # Torch's own rules and messages, on a storage of nothing.
-    return torch.device(_restored(torch.empty(0, dtype=torch.uint8).untyped_storage(), location).device)
+    return torch.device(_restored(torch.empty(0, dtype=torch.uint8, device="cpu").untyped_storage(), location).device)
 
 
 def _restored(storage: torch.UntypedStorage, location: str) -> torch.UntypedStorage:

@@ -60,7 +60,7 @@ class TensorSlice:
             ((start, end),) = self._runs(chosen)
             fill_tensors([TensorItem(self._source, start, end, self._dtype, part)])
         else:
-            part = torch.empty(shape, dtype=self._dtype)
+            part = torch.empty(shape, dtype=self._dtype, device="cpu")
             if part.numel():
                 fill_many(self._fills(chosen, part), _CALLS_IN_FLIGHT)
             part = part.to(self._device)
@@ -89,7 +89,7 @@ class TensorSlice:
     def _fill_through_rows(self, chosen: list[range], part: torch.Tensor) -> Fill:
         """Whole rows into memory of their own, and from there what is chosen into `part`."""
         covering = _covering(chosen, self._shape, self._dtype.itemsize)
-        rows = torch.empty([len(each) for each in covering], dtype=self._dtype)
+        rows = torch.empty([len(each) for each in covering], dtype=self._dtype, device="cpu")
         memory = bytes_of(flat_bytes(rows), rows.nbytes)
         runs = list(self._runs(covering))
         ends = list(itertools.accumulate(end - start for start, end in runs))

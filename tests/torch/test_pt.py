@@ -194,6 +194,16 @@ def test_the_staging_way_checks_as_well(path: Path, uri: str, monkeypatch: pytes
         load(uri)
 
 
+def test_defaults_of_the_process_change_nothing(uri: str) -> None:
+    from torch.utils.serialization import config
+
+    expected = {"a": torch.arange(1000), "b": torch.randn(77)}
+    save(expected, uri)
+    with torch.device("meta"), config.patch({"load.mmap": True}):
+        found = load(uri)
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
 @pytest.mark.skipif(not torch.accelerator.is_available(), reason="needs an accelerator")
 def test_onto_an_accelerator_and_back(path: Path, uri: str) -> None:
     device = torch.accelerator.current_accelerator()

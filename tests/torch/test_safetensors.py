@@ -20,6 +20,7 @@ from servers.access import credentials_of
 from servers.fault_server import FaultServer
 
 import s3dlio_core
+import s3dlio_torch
 from s3dlio_core import stats
 from s3dlio_core.errors import (
     InvalidArgumentError,
@@ -289,6 +290,17 @@ def test_a_save_that_fails_leaves_what_was_there(fault_server: FaultServer) -> N
     assert_same(load_file("s3://data/a.safetensors", **options), {"a": torch.ones(3)})
 
 
+def test_large_objects_go_in_parts_both_ways(fault_server: FaultServer) -> None:
+    options = credentials_of(fault_server)
+    expected = {f"{n}": torch.arange(n, n + (n + 1) * 1_000_003, dtype=torch.int32) for n in range(4)}
+    expected["t"] = torch.randint(0, 2, (777,)).to(torch.bool)
+    save_file(expected, "s3://data/a.safetensors", **options)
+    s3dlio_torch.save(expected, "s3://data/a.pt", **options)
+    assert fault_server.count("upload_part") >= 8
+    assert_same_quickly(load_file("s3://data/a.safetensors", **options), expected)
+    assert_same_quickly(s3dlio_torch.load("s3://data/a.pt", **options), expected)
+
+
 # ---- models ----
 class Tied(torch.nn.Module):
     def __init__(self) -> None:
@@ -396,6 +408,20 @@ def test_pool_slots_are_used_again_and_never_more_than_there_are() -> None:
     assert second.memory.numel() == 64
 
 
+def test_the_default_device_changes_nothing(uri: str) -> None:
+    expected = {"a": torch.arange(1000), "b": torch.randn(30, 40)}
+    save_file(expected, uri)
+    targets = {"a": torch.zeros(1000, dtype=torch.int64), "b": torch.zeros(30, 40, dtype=torch.float64)}
+    with torch.device("meta"):
+        assert_same(load_file(uri), expected)
+        load_into(uri, targets)
+        with safe_open(uri) as f:
+            assert torch.equal(f.get_slice("b")[:, 3], expected["b"][:, 3])
+            assert torch.equal(f.get_slice("b")[5:9], expected["b"][5:9])
+        save_file(expected, uri)
+    assert torch.equal(targets["b"], expected["b"].to(torch.float64))
+
+
 @pytest.mark.skipif(not torch.accelerator.is_available(), reason="needs an accelerator")
 def test_onto_an_accelerator_and_back(uri: str) -> None:
     device = torch.accelerator.current_accelerator()
@@ -439,6 +465,31 @@ def test_loading_needs_the_tensors_memory_and_little_more(tmp_path: Path) -> Non
     grown, size = map(int, done.stdout.split())
     assert size == 512
     assert size - 8 <= grown <= size + 64
+
+
+SAVE = """
+import sys
+from pathlib import Path
+import torch
+import s3dlio_torch
+from s3dlio_torch.safetensors import save_file
+def peak():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) >> 10
+tensors = {f"{n}": torch.ones(8 << 20) for n in range(8)}
+for save in (save_file, s3dlio_torch.save):
+    save({"a": torch.ones(5)}, sys.argv[1])
+    before = peak()
+    save(tensors, sys.argv[1])
+    print(peak() - before)
+"""
+
+
+def test_saving_needs_no_second_copy(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SAVE, f"file://{tmp_path}/a"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
+    assert max(map(int, done.stdout.split())) <= 64  # of 256 MiB
+    assert len(done.stdout.split()) == 2
 
 
 def test_names_are_drawn_once_and_in_any_order(uri: str) -> None:
