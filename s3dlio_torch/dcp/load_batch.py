@@ -55,7 +55,6 @@ class Batches:
         store: At the checkpoint.
         items: Ordered by object and offset; made when their turn comes.
         share_bytes: Most memory of ours for one batch, where a piece does not need more.
-        pinned: Have memory that accelerators copy from fast.
         moved: Called with the item and the bytes of its destination that were filled; "began" and "ended" with keys.
     """
 
@@ -65,7 +64,6 @@ class Batches:
         items: Iterable[LoadItem],
         *,
         share_bytes: int,
-        pinned: bool = False,
         moved: Callable[[LoadItem, int], None] = lambda item, size: None,
         began: Callable[[str], None] = lambda key: None,
         ended: Callable[[str], None] = lambda key: None,
@@ -73,7 +71,6 @@ class Batches:
         self._store = store
         self._items = iter(items)
         self._share = share_bytes
-        self._pinned = pinned
         self._moved = moved
         self._began = began
         self._ended = ended
@@ -123,7 +120,7 @@ class Batches:
             self._completed(item)
 
     def _read(self, batch: _Batch) -> Steps[None]:
-        memory = self._memory(batch.bounce_bytes)
+        memory = _memory(batch)
         ranges, out = [], []
         for item, piece, place in batch.pieces:
             size = piece.end - piece.start
@@ -145,13 +142,6 @@ class Batches:
             self._moved(item, item.received(piece, view))
             item.pending -= 1
             self._completed(item)
-
-    def _memory(self, size: int) -> memoryview:
-        if not size:
-            return memoryview(b"")
-        if self._pinned:
-            return _ext.window(torch.empty(size, dtype=torch.uint8, pin_memory=True), size)
-        return _ext.allocate(size).memoryview()
 
     def _completed(self, item: LoadItem) -> None:
         if item.pending or not item.issued:
@@ -181,6 +171,15 @@ class Batches:
                 break
         message = f"the object ends at byte {size}; {place.name!r} is said to lie up to byte {end}; it was cut short"
         return CheckpointError(message, operation="load", uri=place.uri)
+
+
+def _memory(batch: _Batch) -> memoryview:
+    size = batch.bounce_bytes
+    if not size:
+        return memoryview(b"")
+    if any(item.pinned for item, _, _ in batch.pieces):
+        return _ext.window(torch.empty(size, dtype=torch.uint8, pin_memory=True), size)
+    return _ext.allocate(size).memoryview()
 
 
 def damaged(item: LoadItem) -> ChecksumMismatchError:

@@ -19,6 +19,7 @@ class Destination:
         dtype: Of the stored elements.
     Attributes:
         direct: Whether stored bytes may be written to its memory as they are.
+        on_accelerator: Whether bytes reach it fastest from pinned memory.
     """
 
     def __init__(self, tensor: Tensor, dtype: torch.dtype) -> None:
@@ -33,6 +34,8 @@ class Destination:
             and not tensor.is_neg()
             and not torch._C._is_cow_tensor(tensor)  # type: ignore[attr-defined]
         )
+        accelerator = torch.accelerator.current_accelerator(check_available=True)
+        self.on_accelerator = accelerator is not None and tensor.device.type == accelerator.type
         self._memory: memoryview | None = None
         self._written = False
 

@@ -66,6 +66,7 @@ class LoadItem(ABC):
         pending: Pieces asked for and not yet received.
         issued: Whether all pieces were asked for.
         attempt: How often it was read before.
+        pinned: Whether what it receives through memory of the batch goes to an accelerator.
     """
 
     def __init__(self, place: Place) -> None:
@@ -74,6 +75,7 @@ class LoadItem(ABC):
         self.pending = 0
         self.issued = False
         self.attempt = 0
+        self.pinned = False
 
     @abstractmethod
     def pieces(self) -> Iterator[Piece]:

@@ -80,6 +80,7 @@ class TensorItem(LoadItem):
         self._resolved = read.resolve().detach()
         self._target = self._permuted(self._resolved)
         self._destination = Destination(self._target, self._dtype)
+        self.pinned = self._destination.on_accelerator
         self._block = self._block_of()
         self._unit = self._unit_of()
         self._parts: dict[int, tuple[int, int]] = {}  # start -> CRC and size of pieces smaller than their block

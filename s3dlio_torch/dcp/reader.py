@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import torch
 from torch.distributed.checkpoint._extension import ExtensionRegistry
 from torch.distributed.checkpoint.metadata import Metadata, StorageMeta
 from torch.distributed.checkpoint.planner import LoadPlan, LoadPlanner
@@ -195,7 +194,6 @@ class StorageReader(TorchStorageReader):
             store,
             items,
             share_bytes=self._window_bytes // _SHARES,
-            pinned=torch.accelerator.is_available(),
             moved=watch.moved,
             began=watch.began,
             ended=watch.ended,
