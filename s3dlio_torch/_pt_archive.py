@@ -201,7 +201,7 @@ def open_archive(source: Source) -> Archive:
 def _records(file: PartialFile, source: Source) -> tuple[dict[str, Record], int]:
     """The records by name, and where the directory begins."""
     try:
-        archive = zipfile.ZipFile(file)  # type: ignore[arg-type]
+        archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:
         message = f"the archive's directory cannot be read ({error}); the object was cut short, or is damaged"
         raise CheckpointError(message, operation="load", uri=source.uri) from error
@@ -248,7 +248,7 @@ def check_whole(reader: io.RawIOBase, uri: str) -> None:
     if reader.read(4) != _LOCAL_MAGIC:
         return
     try:
-        archive = zipfile.ZipFile(reader)  # type: ignore[arg-type]
+        archive = zipfile.ZipFile(reader)
         found = archive.testzip() if any(entry.CRC for entry in archive.infolist()) else None
     except (zipfile.BadZipFile, zlib.error, ValueError, struct.error, NotImplementedError, RuntimeError) as error:
         raise CheckpointError(f"the archive cannot be read: {error}", operation="load", uri=uri) from error
@@ -304,7 +304,7 @@ class _Inert:
 
 
 # The one in Python, whose memo is a dict: the one in C takes memory for as many entries as a pickle claims to have.
-class _ReferenceScanner(pickle._Unpickler):  # type: ignore[name-defined,misc]
+class _ReferenceScanner(pickle._Unpickler):
     """Goes through a pickle without importing, calling or building anything of it."""
 
     def __init__(self, data: bytes) -> None:
