@@ -25,8 +25,12 @@ class StagingSlot:
         """A copy from this memory to `device` (or the other way) was queued on its current stream."""
         if device.type == "cpu":
             return  # such copies are over when they return
-        event = torch.Event(device=device)
-        event.record(torch.accelerator.current_stream(device))
+        try:
+            event = torch.Event(device=device)
+            event.record(torch.accelerator.current_stream(device))
+        except (RuntimeError, NotImplementedError):  # not every accelerator has events
+            torch.accelerator.synchronize(device)
+            return
         self._copies.append(event)
 
     def wait(self) -> None:
