@@ -4,12 +4,14 @@
 #   make bench   benchmarks against peers -> docs/performance.md
 #   make wheel   a wheel with OpenSSL inside, tried in a clean environment
 #   make fuzz    the fuzzers for FUZZ_SECONDS each (600)
+#   make mutations   takes the handling of faults out, piece by piece: does a test fail for it? (long; not part of test)
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: build demo check format lint test test-cpp test-sanitizers test-fuzz test-python bench wheel fuzz docs clean
+.PHONY: build demo check format lint test test-cpp test-sanitizers test-fuzz test-python mutations bench wheel fuzz docs clean
 
 URI ?=
 FUZZ_SECONDS ?= 600
+MUTATIONS ?=
 PY := .venv/bin/python
 JOBS ?= $(shell nproc)
 
@@ -51,6 +53,9 @@ test-python: setup-test
 
 fuzz: setup-test
 	scripts/fuzz.sh $(FUZZ_SECONDS)
+
+mutations: setup-test
+	$(PY) scripts/mutations.py $(MUTATIONS)
 
 # ---- the rest ----
 bench: setup-test

@@ -116,6 +116,33 @@ def test_ctrl_c_ends_a_waiting_call(server: FaultServer, call: str) -> None:
     assert took < 1.5, "with leaving the interpreter"
 
 
+def test_memory_is_free_after_ctrl_c(server: FaultServer) -> None:
+    """When KeyboardInterrupt arrives, nothing writes to the caller's memory any more."""
+    server.fault("get", times=None, bytes_per_second=1_000_000)
+    body = """
+        import time
+        out = bytearray(3 << 20)
+        try:
+            print('waiting', flush=True)
+            store.get_into('a', out)
+        except KeyboardInterrupt:
+            then = bytes(out)
+            time.sleep(0.5)
+            print('empty' if not any(then) else 'free' if out == then else 'written', flush=True)
+    """
+    process = subprocess.Popen(program(server, body), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waiting\n"
+    for _ in range(100):
+        if server.requests:
+            break
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert out == "free\n"
+
+
 def test_killed_in_the_middle_of_an_upload(server: FaultServer) -> None:
     """U9: nothing is visible, and a sweep takes away what is left by its age."""
     body = """

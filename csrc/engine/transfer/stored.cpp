@@ -48,7 +48,9 @@ PutResult result_of(const ObjectMeta& stored) {
 }
 
 Error as_condition(Error error, const PutOptions& options) {
-  if (options.if_none_match && error.code == ErrorCode::kPreconditionFailed) {
+  // 409 says that another writer was at the same key, not that it left something there.
+  const bool raced = error.http_status == 409;
+  if (options.if_none_match && error.code == ErrorCode::kPreconditionFailed && !raced) {
     error.code = ErrorCode::kAlreadyExists;
     error.message = "something is stored there already: " + error.message;
   }

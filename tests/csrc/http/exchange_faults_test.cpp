@@ -125,10 +125,14 @@ TEST_CASE("an endless head is refused with bounded memory") {
 
 TEST_CASE("bytes beyond the length: the data is valid, the connection is not used again") {
   const std::string body = pattern(200'000);
-  for (const bool late : {false, true}) {
+  // Behind the body: the beginning of an answer, a single byte, an answer that comes a little later.
+  for (const char* text : {"HTTP/1.1 200 OK\r\n", "H", ""}) {
+    const std::string beyond = text;
+    const bool late = beyond.empty();
+    CAPTURE(beyond);
     LoopbackServer server([&](Peer& peer) {
       while (!peer.read_request().empty()) {
-        peer.send(head_for(body.size()) + body + (late ? "" : "HTTP/1.1 200 OK\r\n"));
+        peer.send(head_for(body.size()) + body + beyond);
         if (late) std::this_thread::sleep_for(50ms);
         if (late) peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
       }
@@ -142,6 +146,27 @@ TEST_CASE("bytes beyond the length: the data is valid, the connection is not use
       CHECK((memory.text() == body));
       CHECK(memory.guards_hold());
       std::this_thread::sleep_for(late ? 150ms : 0ms);
+    }
+    CHECK(server.connections() == 2);
+    CHECK(counters().surplus_bodies == surplus + 2);
+  }
+}
+
+TEST_CASE("bytes behind an answer that came in one piece disqualify the connection") {
+  for (const char* answer : {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n",
+                             "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"}) {
+    CAPTURE(answer);
+    LoopbackServer server([&](Peer& peer) {
+      while (!peer.read_request().empty()) {
+        peer.send(answer + std::string("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"));
+      }
+    });
+    Harness harness;
+    const uint64_t surplus = counters().surplus_bodies;
+    for (int round = 0; round < 2; ++round) {
+      const auto got = harness.fetch(harness.endpoint(server));
+      REQUIRE(!got->outcome->error);
+      CHECK(got->outcome->text.size() <= 1);
     }
     CHECK(server.connections() == 2);
     CHECK(counters().surplus_bodies == surplus + 2);
@@ -287,6 +312,70 @@ TEST_CASE("a refusal that comes before the body was read is received, the rest n
     CHECK(server.connections() == 2);
     harness.on_loop([&] { harness.exchange->cancel(); });
   }
+}
+
+// Room to send is reported first; before the loop gets to it the server has answered and reset, so sending fails while
+// the answer lies unread. Another exchange, whose turn in the same wake-up comes before, makes that certain.
+TEST_CASE("a refusal is received also when the failed sending is seen first") {
+  std::promise<void> asked, more_wanted, drain, drained, reset, was_reset;
+  LoopbackServer server([&](Peer& peer) {
+    if (peer.read_head().starts_with("GET")) {
+      peer.send(head_for(2000) + std::string(1000, 'x'));
+      more_wanted.get_future().wait_for(20s);
+      peer.send(std::string(1000, 'y'));
+      peer.client_left();
+      return;
+    }
+    asked.set_value();
+    drain.get_future().wait_for(20s);
+    std::string buffer(1 << 20, '\0');
+    pollfd readable{peer.fd(), POLLIN, 0};
+    while (::poll(&readable, 1, 200) > 0 && ::recv(peer.fd(), buffer.data(), buffer.size(), 0) > 0) {
+    }
+    drained.set_value();
+    reset.get_future().wait_for(20s);
+    peer.send("HTTP/1.1 503 Slow Down\r\nContent-Length: 4\r\n\r\nslow");
+    peer.reset();
+    was_reset.set_value();
+  });
+  Harness harness;
+  GuardedMemory memory(2000);
+  auto blocker = std::make_shared<Recorder>();
+  blocker->choose = into(memory);
+  std::atomic<bool> armed{false};
+  blocker->see = [&](auto) {
+    if (!armed.exchange(false)) return;
+    reset.set_value();
+    was_reset.get_future().wait();
+    std::this_thread::sleep_for(50ms);
+  };
+  harness.start(harness.endpoint(server), {}, {}, blocker);
+  REQUIRE(blocker->wait_until([&] { return blocker->seen.size() == 1000; }));
+  const std::string body(64 << 20, 'x');
+  Request request;
+  request.method = "PUT";
+  request.payload = {std::as_bytes(std::span(body))};
+  const auto got = harness.start(harness.endpoint(server), request);
+  asked.get_future().wait();
+  std::this_thread::sleep_for(100ms);  // until the socket takes no more
+  std::promise<void> held, release;
+  harness.loop->post([&] {
+    held.set_value();
+    release.get_future().wait();
+  });
+  held.get_future().wait();
+  armed = true;
+  more_wanted.set_value();
+  std::this_thread::sleep_for(50ms);  // the other exchange is ready first
+  drain.set_value();
+  drained.get_future().wait();
+  release.set_value();
+  REQUIRE(got->wait());
+  REQUIRE(!got->outcome->error);
+  CHECK(got->head->status == 503);
+  CHECK(got->outcome->text == "slow");
+  CHECK(!armed);
+  CHECK(blocker->wait());
 }
 
 TEST_CASE("a success that comes before the body was read is not believed") {

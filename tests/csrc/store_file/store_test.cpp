@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "helpers.h"
@@ -540,6 +541,34 @@ TEST_CASE("a cancelled read answers, and writes nothing afterwards") {
     CHECK(folder.exists("new") == result.ok());
     CHECK(folder.temporaries() == 0);
   }
+}
+
+TEST_CASE("G29: a cancelled read of a file stops between two blocks") {
+  const TestFolder folder;
+  Tuning tuning;
+  tuning.sync_writes = false;
+  tuning.file_threads = 1;  // one block at a time
+  const TestStore store(folder.path, kFlavours[0], tuning);
+  const auto data = random_bytes(40 * kMiB);
+  must(store->put("k", data, {}));
+  static std::atomic<int> reads;
+  static std::atomic<bool> go_on;
+  reads = 0;
+  go_on = false;
+  const ReplacedSyscalls replaced;
+  replaced->pread = [](int fd, void* into, size_t size, off_t offset) {
+    ++reads;
+    while (!go_on) usleep(1000);
+    return ::pread(fd, into, size, offset);
+  };
+  std::vector<std::byte> out(data.size());
+  Future<ReadResult> read = store->get_into("k", 0, out, {});
+  while (reads == 0) usleep(1000);
+  read.cancel();
+  CHECK_FALSE(read.is_ready());  // a block is still being written to
+  go_on = true;
+  CHECK(fails(std::move(read)).code == ErrorCode::kCancelled);
+  CHECK(reads == 1);
 }
 
 TEST_CASE("G30: a forked child reads and writes while its parent does" * doctest::skip(kSanitized)) {

@@ -75,8 +75,9 @@ TEST_CASE("ranges are cut at the object's end and refused past it") {  // G7
   CHECK(text_of(world.value(world.store->get_range("a", 5, 9, {})).data) == data.substr(5, 4));
   CHECK(text_of(world.value(world.store->get_range("a", 3 * kMiB, 99 * kMiB, {})).data) == data.substr(3 * kMiB));
   CHECK(text_of(world.value(world.store->get_range("a", 100, std::nullopt, {})).data) == data.substr(100));
-  CHECK(world.error(world.store->get_range("a", data.size(), std::nullopt, {})).code ==
-        ErrorCode::kRangeNotSatisfiable);
+  const Error past = world.error(world.store->get_range("a", data.size(), std::nullopt, {}));
+  CHECK(past.code == ErrorCode::kRangeNotSatisfiable);
+  CHECK(past.message.find("the object has 3145735 bytes") != std::string::npos);
   CHECK(world.error(world.store->get_range("a", UINT64_MAX - 5, std::nullopt, {})).code ==
         ErrorCode::kRangeNotSatisfiable);
   CHECK(world.error(world.store->get_range("a", 7, 7, {})).code == ErrorCode::kInvalidArgument);
@@ -121,6 +122,21 @@ TEST_CASE("without an etag a broken body is begun again") {
   CHECK(world.client->seen.size() == 2);
 }
 
+TEST_CASE("G2, G8: a chunked body of too few bytes is never a short success") {
+  World world;
+  world.s3.store("a", random_bytes(3000));
+  world.s3.tamper = [&](const Seen& seen, int number, Reply& reply) {
+    if (!is_get(seen) || number > 1) return;
+    reply.chunked = true;  // nothing but the end of the chunks tells the length
+    reply.body.resize(900);
+  };
+  Guarded out(1000);
+  CHECK(world.value(world.store->get_into("a", 100, out.span(), {})).bytes_read == 1000);
+  CHECK(out.text() == world.s3.objects["a"].data.substr(100, 1000));
+  REQUIRE(world.client->seen.size() == 2);
+  CHECK(*world.client->seen[1].request.headers.find("Range") == "bytes=1000-1099");
+}
+
 TEST_CASE("G5: the whole object in answer to a range") {
   World world;
   world.s3.store("a", random_bytes(3 * kMiB));
@@ -139,11 +155,48 @@ TEST_CASE("G5: the whole object in answer to a range") {
   CHECK(world.error(world.store->get_into("a", 4 * kMiB, out.span(), {})).code == ErrorCode::kRangeNotSatisfiable);
 }
 
+TEST_CASE("G5: nobody throws away more than 64 MiB for a range") {
+  World world;
+  world.s3.store("a", random_bytes(1000));
+  world.s3.instead = [&](const Seen&, int) -> std::optional<Reply> {
+    Reply reply;
+    reply.headers.add("ETag", "\"e\"");
+    reply.content_length = 200 * kMiB;
+    return reply;
+  };
+  Guarded out(1000);
+  const Error error = world.error(world.store->get_into("a", 70 * kMiB, out.span(), {}));
+  CHECK(error.code == ErrorCode::kProtocol);
+  CHECK(error.message.find("ignores Range") != std::string::npos);
+  CHECK(world.client->seen.size() == 2);
+  CHECK(counted(counters().bytes_discarded) == 0);
+}
+
+TEST_CASE("G7: scattered ranges are cut at the end and refused past it") {
+  World world;
+  world.s3.store("a", random_bytes(5000));
+  const std::string& data = world.s3.objects["a"].data;
+  Guarded first(100), last(100), beyond(10);
+  const auto cut = world.value(world.store->get_ranges("a", {{4950, last.span()}, {10, first.span()}}, {}));
+  CHECK(cut.bytes_read == std::vector<uint64_t>{50, 100});
+  CHECK(cut.object_size == 5000);
+  CHECK(first.text() == data.substr(10, 100));
+  CHECK(last.text() == data.substr(4950) + std::string(50, '\xEE'));
+  const Error error = world.error(world.store->get_ranges("a", {{10, first.span()}, {5000, beyond.span()}}, {}));
+  CHECK(error.code == ErrorCode::kRangeNotSatisfiable);
+  CHECK(beyond.text() == std::string(10, '\xEE'));
+}
+
 TEST_CASE("G6: an answer with another range is refused before a byte is written, tried once elsewhere") {
   World world;
   world.s3.store("a", random_bytes(3 * kMiB));
   std::string wrong = "bytes 0-999/3145728";
   SUBCASE("another start") { wrong = "bytes 101-1100/3145728"; }
+  bool shorter = false;
+  SUBCASE("another start, and as many bytes as it says") {
+    wrong = "bytes 101-1099/3145728";
+    shorter = true;
+  }
   SUBCASE("another end") { wrong = "bytes 100-1098/3145728"; }
   SUBCASE("nonsense") { wrong = "bytes zero-ten/all"; }
   SUBCASE("unsatisfied") { wrong = "bytes */3145728"; }
@@ -154,6 +207,7 @@ TEST_CASE("G6: an answer with another range is refused before a byte is written,
   world.s3.tamper = [&](const Seen& seen, int number, Reply& reply) {
     if (!is_get(seen) || number > times) return;
     reply.headers.set("Content-Range", wrong);
+    if (shorter) reply.body.erase(0, 1);
   };
   Guarded out(1000);
   auto future = world.store->get_into("a", 100, out.span(), {});
@@ -208,6 +262,17 @@ TEST_CASE("the total deadline holds") {
   const Error error = world.error(world.store->get("a", {}));
   CHECK(error.code == ErrorCode::kTimeout);
   CHECK(error.message.find("time limit") != std::string::npos);
+  CHECK(world.loop.now() - began <= std::chrono::seconds(31));
+}
+
+TEST_CASE("the total deadline holds, also within one attempt") {
+  Tuning tuning = World::small_tuning();
+  tuning.operation_timeout = std::chrono::seconds(30);
+  World world(tuning);
+  world.s3.store("a", random_bytes(900'000));
+  world.s3.tamper = [&](const Seen&, int, Reply& reply) { reply.bytes_per_second = 10'000; };  // fast enough, but long
+  const auto began = world.loop.now();
+  CHECK(world.error(world.store->get("a", {})).code == ErrorCode::kTimeout);
   CHECK(world.loop.now() - began <= std::chrono::seconds(31));
 }
 
@@ -403,13 +468,21 @@ TEST_CASE("G23: final answers are not repeated") {
 TEST_CASE("G24: a redirect is followed once") {
   World world;
   world.s3.store("a", "hello");
+  int redirects = 1;
+  SUBCASE("once") {}
+  SUBCASE("time after time") { redirects = 20; }
   world.s3.instead = [&](const Seen&, int number) -> std::optional<Reply> {
-    if (number > 1) return std::nullopt;
+    if (number > redirects) return std::nullopt;
     Reply reply = FakeS3::error(301, "PermanentRedirect");
-    reply.headers.add("x-amz-bucket-region", "eu-west-1");
+    reply.headers.add("x-amz-bucket-region", number % 2 == 1 ? "eu-west-1" : "eu-west-2");
     return reply;
   };
-  CHECK(world.get("a") == "hello");
+  if (redirects == 1) {
+    CHECK(world.get("a") == "hello");
+  } else {
+    CHECK(world.error(world.store->get("a", {})).code == ErrorCode::kRedirect);
+    CHECK(world.client->seen.size() == 2);
+  }
   CHECK(counted(counters().redirects_followed) == 1);
 }
 

@@ -1,5 +1,6 @@
 // Writes: single requests, uploads in parts, writers, copies; every fault of the table that an upload can meet.
 #include "engine/base/log.h"
+#include "engine/transfer/upload.h"
 #include "transfer/fake_world.h"
 
 using namespace s3dlio;
@@ -63,6 +64,18 @@ TEST_CASE("U1: a put that breaks, is refused or stalls is sent again from the sa
   world.value(world.store->put("k", bytes_of(data), {}));
   CHECK(world.s3.objects["k"].data == data);
   CHECK(world.client->seen.size() == 5);
+}
+
+TEST_CASE("U1: memory that changes while it is sent is found out") {
+  World world;
+  std::string data = random_bytes(70'000);
+  world.s3.instead = [&](const Seen&, int number) -> std::optional<Reply> {
+    if (number > 1) return std::nullopt;
+    data[5] ^= 1;  // between two attempts: the service must not take it for what was put
+    return FakeS3::reset(http::Stage::kSend);
+  };
+  CHECK(world.error(world.store->put("k", bytes_of(data), {})).code == ErrorCode::kChecksumMismatch);
+  CHECK_FALSE(world.s3.objects.contains("k"));
 }
 
 TEST_CASE("a large object goes in parts, completed with the checksum of all") {
@@ -172,13 +185,43 @@ TEST_CASE("U5: conditions on completion") {
     CHECK(completions == 2);
     CHECK(world.s3.aborted["k"] == 1);
   }
-  SUBCASE("409 for ever") {
+  SUBCASE("409 time after time: the second is final") {
+    int completions = 0;
     world.s3.instead = [&](const Seen& seen, int) -> std::optional<Reply> {
-      if (!is_completion(seen)) return std::nullopt;
+      if (!is_completion(seen) || ++completions > 10) return std::nullopt;
       return FakeS3::error(409, "ConditionalRequestConflict");
     };
-    CHECK_FALSE(world.wait(world.put(options)).ok());
+    const Error error = world.error(world.put(options));
+    CHECK(error.code == ErrorCode::kPreconditionFailed);  // nobody said that anything is there
+    CHECK(error.http_status == 409);
+    CHECK(completions == 2);
+    CHECK(world.s3.aborted["k"] == 2);
     world.check_clean();
+  }
+  SUBCASE("409 to a writer: what was written is gone from memory, so it is final") {
+    int completions = 0;
+    world.s3.instead = [&](const Seen& seen, int) -> std::optional<Reply> {
+      if (!is_completion(seen)) return std::nullopt;
+      ++completions;
+      return FakeS3::error(409, "ConditionalRequestConflict");
+    };
+    auto writer = world.store->open_writer("k", options).value();
+    world.value(writer->write(bytes_of(world.data)));
+    const Error error = world.error(writer->close());
+    CHECK(error.code == ErrorCode::kPreconditionFailed);
+    CHECK(error.operation == "write");
+    CHECK(completions == 1);
+    CHECK(world.s3.aborted["k"] == 1);
+    world.check_clean();
+  }
+  SUBCASE("409 to a single request: that one is sent again") {
+    world.s3.instead = [&](const Seen&, int number) -> std::optional<Reply> {
+      if (number > 1) return std::nullopt;
+      return FakeS3::error(409, "ConditionalRequestConflict");
+    };
+    world.value(world.store->put("k", bytes_of("small"), options));
+    CHECK(world.s3.objects["k"].data == "small");
+    CHECK(world.client->seen.size() == 2);
   }
   CHECK(world.s3.uploads.empty());
 }
@@ -238,6 +281,45 @@ TEST_CASE("U6: what is stored differs from what was sent") {
     CHECK(error.message.find("1000 bytes are stored") != std::string::npos);
     CHECK_FALSE(world.s3.objects.contains("k"));
   }
+}
+
+TEST_CASE("U6: a small put that was stored with another checksum") {
+  World world;
+  bool overwritten = false;
+  SUBCASE("ours: removed") {}
+  SUBCASE("written by another since: left alone") { overwritten = true; }
+  world.s3.tamper = [&](const Seen& seen, int, Reply& reply) {
+    if (seen.request.method != "PUT") return;
+    reply.headers.add("x-amz-checksum-crc64nvme", checksum_text("other bytes"));
+    if (overwritten) world.s3.store("k", "another's");
+  };
+  const Error error = world.error(world.store->put("k", bytes_of("mine"), {}));
+  CHECK(error.code == ErrorCode::kIntegrity);
+  if (overwritten) {
+    CHECK(world.s3.objects["k"].data == "another's");
+    CHECK(error.message.find("not removed") != std::string::npos);
+  } else {
+    CHECK_FALSE(world.s3.objects.contains("k"));
+  }
+}
+
+TEST_CASE("U11: one part too many is an error before it is sent") {
+  World world;
+  std::optional<Result<PutResult>> ended;
+  {
+    auto upload = std::make_shared<transfer::Upload>(
+        world.context, "put", "k", PutOptions(), [&](Result<PutResult> result) { ended = std::move(result); }, [] {});
+    upload->begin();
+    const std::string data(10'001, 'x');
+    for (size_t i = 0; i < data.size(); ++i) upload->feed(bytes_of(data).subspan(i, 1), Buffer());
+    upload->complete();
+  }
+  REQUIRE(world.loop.run_until([&] { return ended.has_value(); }));
+  REQUIRE_FALSE(ended->ok());
+  CHECK(ended->error().code == ErrorCode::kInvalidArgument);
+  CHECK(ended->error().message.find("more than 10000 parts") != std::string::npos);
+  CHECK(world.s3.uploads.empty());
+  CHECK_FALSE(world.s3.objects.contains("k"));
 }
 
 TEST_CASE("a failed upload is aborted, whatever failed") {
@@ -334,7 +416,9 @@ TEST_CASE("U8: a writer's failure is told by write or close") {
   World world;
   const std::string data = random_bytes(30 * kMiB);
   bool completion = false;
+  bool noticed_late = false;
   SUBCASE("of a part") {}
+  SUBCASE("of a part, when nobody waits for it") { noticed_late = true; }
   SUBCASE("of the completion") { completion = true; }
   world.s3.instead = [&](const Seen& seen, int) -> std::optional<Reply> {
     if (completion ? !is_completion(seen) : !is_part(seen)) return std::nullopt;
@@ -343,6 +427,10 @@ TEST_CASE("U8: a writer's failure is told by write or close") {
   auto writer = world.store->open_writer("k", {}).value();
   auto written = world.wait(writer->write(bytes_of(data)));
   if (completion) CHECK(written.ok());
+  if (noticed_late) {
+    world.loop.run_dry();
+    CHECK(world.error(writer->write(bytes_of("x"))).code == ErrorCode::kAccessDenied);
+  }
   CHECK(world.error(writer->close()).code == ErrorCode::kAccessDenied);
   writer.reset();
   world.loop.run_dry();
@@ -528,6 +616,24 @@ TEST_CASE("sweep_uploads aborts what is old below the prefix") {
   CHECK(world.s3.aborted["p/old"] == 1);
 }
 
+TEST_CASE("U9: a sweep goes through all pages") {
+  World world;
+  world.s3.uploads["u1"] = {"p/a", {}, {}, "2024-05-01T00:00:00.000Z"};
+  world.s3.uploads["u2"] = {"p/b", {}, {}, "2024-05-01T00:00:00.000Z"};
+  world.s3.instead = [](const Seen& seen, int) -> std::optional<Reply> {
+    const std::string& query = seen.request.query;
+    if (seen.request.method != "GET" || query.find("key-marker") != std::string::npos) return std::nullopt;
+    Reply reply;
+    reply.body =
+        "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>p/a</NextKeyMarker>"
+        "<NextUploadIdMarker>u1</NextUploadIdMarker><Upload><Key>p/a</Key><UploadId>u1</UploadId>"
+        "<Initiated>2024-05-01T00:00:00.000Z</Initiated></Upload></ListMultipartUploadsResult>";
+    return reply;
+  };
+  CHECK(world.value(world.store->sweep_uploads("p/", std::chrono::hours(24))) == 2);
+  CHECK(world.s3.uploads.empty());
+}
+
 TEST_CASE("deletes go in batches; what is missing is no error; bad keys are reported alone") {
   World world;
   std::vector<std::string> keys;
@@ -631,7 +737,11 @@ TEST_CASE("G21: expired credentials are refreshed once, by all who wait together
   CHECK(asked == 2);
   CHECK(counted(counters().credential_refreshes) == 1);
   // Refused again after the refresh: final.
-  world.s3.instead = [](const Seen&, int) -> std::optional<Reply> { return FakeS3::error(400, "ExpiredToken"); };
+  const int before = world.s3.requests;
+  world.s3.instead = [before](const Seen&, int number) -> std::optional<Reply> {
+    if (number > before + 20) return std::nullopt;
+    return FakeS3::error(400, "ExpiredToken");
+  };
   CHECK(world.error(world.store->get("k1", {})).code == ErrorCode::kCredentials);
   CHECK(asked == 3);
 }
