@@ -308,7 +308,8 @@ TEST_CASE("U11: one part too many is an error before it is sent") {
   std::optional<Result<PutResult>> ended;
   {
     auto upload = std::make_shared<transfer::Upload>(
-        world.context, "put", "k", PutOptions(), [&](Result<PutResult> result) { ended = std::move(result); }, [] {});
+        world.context, "put", "k", PutOptions(), [&](Result<PutResult> result) { ended = std::move(result); },
+        [](bool) {});
     upload->begin();
     const std::string data(10'001, 'x');
     for (size_t i = 0; i < data.size(); ++i) upload->feed(bytes_of(data).subspan(i, 1), Buffer());
