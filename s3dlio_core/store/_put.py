@@ -80,7 +80,7 @@ class PutVerbs(GetVerbs):
             part_size: Bytes of a part of a large object; None: as the store's tuning says.
         Raises:
             ObjectExistsError: `if_none_match`, and something is there.
-            PreconditionError: `if_match`, and something else is there.
+            PreconditionError: `if_match`, and something else is there; or a race with another writer was lost twice.
             InvalidArgumentError: `data` is not contiguous, on an accelerator or requires grad; a header value with a
                 line break.
             TypeError: `data` holds no memory at all, or is a str.
