@@ -25,6 +25,29 @@ T = TypeVar("T")
 _DAY_SECONDS = 86400.0
 
 
+class _AsyncSave(Future[Any]):
+    """A save under way; knows whether anybody has heard of its failure."""
+
+    told = False
+
+    def result(self, timeout: float | None = None) -> Any:
+        try:
+            return super().result(timeout)
+        finally:
+            self.told = self.done()
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        try:
+            return super().exception(timeout)
+        finally:
+            self.told = self.done()
+
+    def failure(self) -> BaseException | None:
+        """Why it failed, once it has ended, if nobody was told."""
+        error = super().exception()
+        return None if self.told else error
+
+
 class CheckpointManager:
     """Saves, finds and deletes the checkpoints of one run. A step exists when its `.metadata` does.
 
@@ -72,7 +95,7 @@ class CheckpointManager:
         store_options = {**{k: v for k, v in given.items() if v is not None}, **(options or {})}
         self._store: Store = open_store(uri, tuning=tuning, **store_options)
         self._steps = Steps(self._store)
-        self._running: Future[Any] | None = None
+        self._running: _AsyncSave | None = None
 
     # ---- saving ----
     def save(self, step: int, state_dict: dict[str, Any], **options: Any) -> None:
@@ -116,7 +139,7 @@ class CheckpointManager:
             **options,
         )
         upload = started.upload_completion if isinstance(started, AsyncSaveResponse) else started
-        ended: Future[Any] = Future()
+        ended = _AsyncSave()
         self._running = ended
 
         def end(done: Future[Any]) -> None:
@@ -136,8 +159,8 @@ class CheckpointManager:
     def wait(self) -> None:
         """Until the asynchronous save has ended, if one is under way. Raises its error, unless that was told before."""
         running, self._running = self._running, None
-        if running is not None:
-            running.result()
+        if running is not None and (error := running.failure()):
+            raise error
 
     # ---- finding ----
     def all_steps(self) -> list[int]:

@@ -124,7 +124,9 @@ def age(folder: Path, hours: float) -> None:
 
 def test_what_a_dead_save_left_is_swept(tmp_path: Path) -> None:
     CheckpointManager(f"file://{tmp_path}").save(1, state_of(1))
-    orphans = [tmp_path / "step-0000000001" / "__0_0-dead.distcp", tmp_path / "step-0000000002" / "__0_0-dead.distcp"]
+    names = ["step-0000000001/__0_0-dead.distcp", "step-0000000002/__0_0-dead.distcp"]
+    names += ["step-0000000002/.s3dlio-tmp-0123456789abcdef"]
+    orphans = [tmp_path / name for name in names]
     for orphan in orphans:
         orphan.parent.mkdir(exist_ok=True)
         orphan.write_bytes(b"orphan")
@@ -165,8 +167,20 @@ def test_async_save_that_fails(fault_server: FaultServer) -> None:
     with pytest.raises(CheckpointException):
         manager.wait()
     assert failed.done()
+    manager.wait()  # told once
     assert fault_server.objects.buckets["data"] == {}
     fault_server.heal()
+    manager.save(2, state_of(2))
+    assert manager.all_steps() == [2]
+
+
+def test_a_failure_that_was_told_is_not_told_again(fault_server: FaultServer) -> None:
+    tuning = Tuning(**QUICK, max_attempts=2)
+    manager = CheckpointManager("s3://data/run", options=credentials_of(fault_server), tuning=tuning)
+    fault_server.fault("put", key="run/step-0000000001/.metadata", times=None, status=403, code="AccessDenied")
+    failed = manager.async_save(1, state_of(1), no_dist=True)
+    with pytest.raises(CheckpointException):
+        failed.result(60)
     manager.save(2, state_of(2))
     assert manager.all_steps() == [2]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkpoints.large import MIB, SHAPES
+from checkpoints.large import MIB
 from servers.access import credentials_of
 from servers.seaweedfs import LocalS3
 
@@ -32,7 +32,7 @@ def growth(kind: str, uri: str, options: dict[str, Any]) -> int:
     return int(done.stdout)
 
 
-@pytest.mark.parametrize("kind", list(SHAPES))
+@pytest.mark.parametrize("kind", ["large", "strided"])
 def test_to_files(tmp_path: Path, kind: str) -> None:
     assert growth(kind, f"file://{tmp_path}", {}) < REST + (RING if kind == "strided" else 0)
 
