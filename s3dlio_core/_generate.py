@@ -10,6 +10,7 @@ from s3dlio_core._batch import Job
 from s3dlio_core._ext import PutOptions
 from s3dlio_core._many import Steps
 from s3dlio_core._transfer import OnBytes, fits_one_put, piece_of, write_pieces
+from s3dlio_core._whole import Whole
 from s3dlio_core.datagen import Generator
 from s3dlio_core.store import Store
 
@@ -43,4 +44,4 @@ def _generate(recipe: Recipe, index: int, target: Store, key: str, memory_bytes:
         yield target._native().put(key, data, PutOptions())
         return len(data)
     pieces = made.chunks(piece_of(memory_bytes))
-    return (yield from write_pieces(target, key, pieces, recipe.size, on_bytes, target.uri_of(key)))
+    return (yield from write_pieces(target, key, pieces, Whole(recipe.size, target.uri_of(key)), on_bytes))

@@ -13,7 +13,8 @@ from typing import Any
 
 from s3dlio_core._ext import Buffer, Pending, PutOptions
 from s3dlio_core._many import Steps
-from s3dlio_core.errors import PreconditionError, StorageError
+from s3dlio_core._whole import Whole
+from s3dlio_core.errors import StorageError
 from s3dlio_core.store import Store
 
 __all__ = ["OnBytes", "Source", "copy", "fits_one_put", "memory_for", "piece_of", "read", "transfer", "write_pieces"]
@@ -71,21 +72,19 @@ def transfer(source: Source, target: Store, key: str, memory_bytes: int, on_byte
 
     Raises:
         PreconditionError: The object was replaced meanwhile.
+        ChecksumMismatchError: Its bytes are not those the store computed a checksum of.
     """
-    if source.size is None:
-        source = yield from _looked_at(source)
+    if source.size is None or source.size > memory_bytes:
+        source, whole = yield from _looked_at(source)
     size = source.size or 0
-    pieces: Iterable[Pending[Buffer] | Buffer]
     if size > memory_bytes:
-        pieces = _pieces(source, 0, size, piece_of(memory_bytes))
-    else:
-        data: Buffer = yield source.store._native().get(source.key, size, "", "", "")
-        size, pieces = len(data), [data]
-        if fits_one_put(target, size, memory_bytes):
-            yield target._native().put(key, data, PutOptions())
-            on_bytes(size)
-            return size
-    return (yield from write_pieces(target, key, pieces, size, on_bytes, source.uri))
+        return (yield from write_pieces(target, key, _pieces(source, 0, size, piece_of(memory_bytes)), whole, on_bytes))
+    data: Buffer = yield source.store._native().get(source.key, size, "", "", "")
+    if not fits_one_put(target, len(data), memory_bytes):
+        return (yield from write_pieces(target, key, [data], Whole(len(data), source.uri), on_bytes))
+    yield target._native().put(key, data, PutOptions())
+    on_bytes(len(data))
+    return len(data)
 
 
 def fits_one_put(target: Store, size: int, memory_bytes: int) -> bool:
@@ -105,43 +104,47 @@ def read(source: Source, start: int, length: int | None, memory_bytes: int, on_b
     native, size = source.store._native(), source.size
     end = None if length is None else start + length
     stop = size if end is None else end if size is None else min(end, size)
+    whole: Whole | None = None
     calls: Iterable[Pending[Buffer]]
     if start == 0 and stop == size and (size or 0) <= memory_bytes:
         calls = [native.get(source.key, size, "", "", "")]
     elif size is None or stop is None or start >= size:  # the store says so when it is too small
         calls = [native.get_range(source.key, start, end, None, "", "", "")]
     else:
+        whole = Whole(stop - start, source.uri)
+        if start == 0 and stop == size:
+            source, whole = yield from _looked_at(source)
+            stop = whole.size
         calls = _pieces(source, start, stop, piece_of(memory_bytes))
     moved = 0
     for call in calls:
         data: Buffer = yield call
+        if whole is not None:
+            whole.add(data)
         moved += len(data)
         on_bytes(len(data))
+    if whole is not None:
+        whole.check()
     return moved
 
 
 def write_pieces(
-    target: Store,
-    key: str,
-    pieces: Iterable[Pending[Buffer] | Buffer],
-    size: int,
-    on_bytes: OnBytes,
-    source_uri: str,
+    target: Store, key: str, pieces: Iterable[Pending[Buffer] | Buffer], whole: Whole, on_bytes: OnBytes
 ) -> Steps[int]:
-    """Write an object of `size` bytes, as pieces that are there or on their way; an error leaves nothing behind."""
+    """Write an object, as pieces that are there or on their way; the number of its bytes.
+
+    An error leaves nothing behind. What the pieces come to is compared with `whole` before the object becomes visible.
+    """
     options = PutOptions()
-    options.expected_size = size
+    options.expected_size = whole.size
     writer = target._native().open_writer(key, options)
-    written = 0
     try:
         for piece in pieces:
             data: Any = (yield piece) if isinstance(piece, Pending) else piece
             yield writer.write(data)
-            written += len(data)
+            whole.add(data)
             on_bytes(len(data))
-        if written != size:
-            message = f"found {written} bytes, expected {size}; it was replaced meanwhile"
-            raise PreconditionError(message, operation="get", uri=source_uri)
+        whole.check()
         yield writer.close()
     except GeneratorExit:  # nobody is left to wait: the engine aborts what is dropped
         raise
@@ -149,12 +152,15 @@ def write_pieces(
         with contextlib.suppress(StorageError):  # what went wrong first is what the caller must see
             yield writer.abort()
         raise
-    return written
+    return whole.size
 
 
-def _looked_at(source: Source) -> Steps[Source]:
+def _looked_at(source: Source) -> Steps[tuple[Source, Whole]]:
+    """`source` as it is now, and what its bytes must come to."""
     meta = yield source.store._native().head(source.key, "")
-    return Source(source.store, source.key, source.name, meta.size, meta.etag)
+    verify = source.store.tuning.verify != "never"
+    whole = Whole(meta.size, source.uri, meta if verify else None)
+    return Source(source.store, source.key, source.name, meta.size, meta.etag), whole
 
 
 def _pieces(source: Source, start: int, end: int, piece: int) -> Iterator[Pending[Buffer]]:

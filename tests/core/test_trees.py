@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from servers.fault_server import FaultServer
+from servers.fault_server import FaultServer, Reply
 
 import s3dlio_core as s3dlio
-from s3dlio_core import DownloadError, InvalidArgumentError, ObjectNotFoundError, Progress, UploadError
+from s3dlio_core import DownloadError, InvalidArgumentError, ObjectNotFoundError, Progress, UploadError, _transfer
 
 BIG = bytes(range(256)) * (160 << 10)  # 40 MiB: goes in pieces
 
@@ -160,3 +160,62 @@ def test_large_file_goes_in_parts_and_comes_in_pieces(bucket: FaultServer, tree:
     assert (tmp_path / "back/big").read_bytes() == BIG
     s3dlio.copy("s3://data/big", f"file://{tmp_path}/copy")
     assert (tmp_path / "copy").read_bytes() == BIG
+
+
+@pytest.fixture
+def in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also a single object may hold 32 MiB only, so that BIG goes in pieces."""
+    monkeypatch.setattr(_transfer, "_MOST", 32 << 20)
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_pieces_are_compared_with_the_stored_checksum(bucket: FaultServer, tmp_path: Path) -> None:
+    bucket.put_object("data", "big", BIG)
+    s3dlio.download("s3://data/big", tmp_path / "back")
+    assert (tmp_path / "back/big").read_bytes() == BIG
+    bucket.fault("get", skip=2, corrupt_at=1000)
+    with pytest.raises(DownloadError) as caught:
+        s3dlio.download("s3://data/big", tmp_path / "spoilt")
+    (_, error), *_ = caught.value.failures
+    assert isinstance(error, s3dlio.ChecksumMismatchError)
+    assert "get s3://data/big: the crc64nvme of the bytes received" in str(error)
+    assert contents(tmp_path / "spoilt") == {}, "damaged bytes became visible, or a temporary was left behind"
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_object_replaced_between_its_pieces(bucket: FaultServer, tmp_path: Path) -> None:
+    bucket.put_object("data", "big", BIG)
+
+    def replace(_: object, reply: Reply) -> Reply:
+        bucket.put_object("data", "big", BIG[::-1])
+        return reply
+
+    bucket.fault("get", skip=1, edit=replace)
+    with pytest.raises(DownloadError) as caught:
+        s3dlio.download("s3://data/big", tmp_path / "back")
+    assert isinstance(caught.value.failures[0][1], s3dlio.PreconditionError)
+    assert contents(tmp_path / "back") == {}
+
+
+def test_an_open_store_brings_its_own_options(fault_server: FaultServer, store_on, tree: Path, tmp_path: Path) -> None:
+    store = store_on(fault_server, prefix="run/")
+    s3dlio.upload(tree / "sub", "s3://data/run/x", store=store)
+    assert sorted(fault_server.objects.buckets["data"]) == ["run/x/b.bin", "run/x/deep/c.bin"]
+    s3dlio.download("s3://data/run/x/", tmp_path / "back", store=store)
+    assert contents(tmp_path / "back") == {"b.bin": b"bbb", "deep/c.bin": b""}
+    s3dlio.download("s3://data/run", tmp_path / "all", store=store)
+    assert sorted(contents(tmp_path / "all")) == ["x/b.bin", "x/deep/c.bin"]
+    for call in (
+        lambda uri: s3dlio.upload(tree, uri, store=store),
+        lambda uri: s3dlio.download(uri, tree, store=store),
+    ):
+        with pytest.raises(InvalidArgumentError, match="does not lie in the store"):
+            call("s3://other/x/")
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_no_objects_at_a_time_is_refused(tree: Path, dest: str, limit: int) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"max_in_flight is {limit}"):
+        s3dlio.upload(tree, dest + "/", max_in_flight=limit)
+    with pytest.raises(InvalidArgumentError, match=f"max_in_flight is {limit}"):
+        s3dlio.download(f"file://{tree}/", tree.parent / "back", max_in_flight=limit)
