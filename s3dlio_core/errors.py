@@ -37,6 +37,7 @@ StorageError                  .operation ("get", "put", ...)  .uri  .attempts  .
 from __future__ import annotations
 
 import errno
+import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -76,6 +77,9 @@ __all__ = [
 ]
 
 
+_FACTS = "operation, uri, attempts, http_status, service_code, request_id: "
+
+
 class StorageError(Exception):
     """Any failure of a store.
 
@@ -103,6 +107,9 @@ class StorageError(Exception):
         request_id: str = "",
     ) -> None:
         super().__init__(message)
+        if not operation and _FACTS in message:
+            told = _told_facts(message)
+            operation, uri, attempts, http_status, service_code, request_id = told
         self.message = message
         self.operation = operation
         self.uri = uri
@@ -296,6 +303,24 @@ class DownloadError(SomeFailedError):
 
 class EngineError(StorageError):
     """A defect of ours."""
+
+
+def tell_facts(error: StorageError) -> None:
+    """Write the fields into the traceback of `error`, for those who make an error anew of its class and that text: a
+    DataLoader that hands on what was raised in its worker.
+    """
+    facts = [error.operation, error.uri, error.attempts, error.http_status, error.service_code, error.request_id]
+    error.add_note(_FACTS + json.dumps(facts))
+
+
+def _told_facts(text: str) -> tuple[str, str, int, int, str, str]:
+    """What tell_facts() wrote; nothing where it cannot be read."""
+    line = text.rpartition(_FACTS)[2].partition("\n")[0]
+    try:
+        operation, uri, attempts, http_status, service_code, request_id = json.loads(line)
+        return str(operation), str(uri), int(attempts), int(http_status), str(service_code), str(request_id)
+    except (TypeError, ValueError):
+        return "", "", 0, 0, "", ""
 
 
 def naming(error: StorageError, operation: str, uri: str) -> StorageError:

@@ -13,6 +13,7 @@ from s3dlio_core.loader import LoaderOptions
 from s3dlio_core.values import FetchItem
 from s3dlio_torch.rows import Rows, slab
 from s3dlio_torch.sample import Transform
+from s3dlio_torch.sample_iterator import leaving_a_worker
 from s3dlio_torch.source import Source, split_options
 
 __all__ = ["S3MapDataset"]
@@ -102,6 +103,13 @@ class S3MapDataset(Dataset[Any]):
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """The samples at `indices`, in that order, fetched together. DataLoader calls this for each batch."""
+        try:
+            return self._samples(indices)
+        except Exception as error:
+            leaving_a_worker(error)
+            raise
+
+    def _samples(self, indices: Sequence[int]) -> list[Any]:
         manifest, maker = self._source.manifest, self._source.maker
         wanted = [self._checked(index) for index in indices]
         if not maker.fetches:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from torch.utils.data import get_worker_info
+
+from s3dlio_core.errors import StorageError, tell_facts
 from s3dlio_core.loader import LoaderOptions, Manifest, SampleStream, State, Tracker
 from s3dlio_torch.sample import SampleMaker
 
@@ -44,11 +47,13 @@ class SampleIterator(Iterator[Any]):
         return self
 
     def __next__(self) -> Any:
-        fetched = next(self._stream)
         try:
+            fetched = next(self._stream)
             sample = self._maker.make(self._manifest, fetched.sample, fetched.data)
         except Exception as error:
-            self._stream.fail(error)
+            if not isinstance(error, StopIteration):
+                self._stream.fail(error)
+                leaving_a_worker(error)
             raise
         self._stream.tracker.done(fetched.ticket)
         return sample
@@ -70,6 +75,12 @@ class SampleIterator(Iterator[Any]):
     def close(self) -> None:
         """Take back what is under way; the next sample is StopIteration. Any thread may call it."""
         self._stream.close()
+
+
+def leaving_a_worker(error: Exception) -> None:
+    """In a DataLoader worker, see to it that an error keeps its fields on the way to the training process."""
+    if isinstance(error, StorageError) and get_worker_info() is not None and not hasattr(error, "__notes__"):
+        tell_facts(error)
 
 
 class FailedIterator(Iterator[Any]):

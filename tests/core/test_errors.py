@@ -5,11 +5,20 @@ from __future__ import annotations
 import errno
 import inspect
 import pickle
+import traceback
 
 import pytest
 
 from s3dlio_core import _ext, errors
-from s3dlio_core.errors import DeleteError, NoSpaceError, ObjectNotFoundError, StorageError, TlsError, summary_of
+from s3dlio_core.errors import (
+    DeleteError,
+    NoSpaceError,
+    ObjectNotFoundError,
+    StorageError,
+    TlsError,
+    summary_of,
+    tell_facts,
+)
 
 CLASSES = [item for item in vars(errors).values() if inspect.isclass(item) and issubclass(item, StorageError)]
 
@@ -100,3 +109,16 @@ def test_summary_counts_and_shows_the_first() -> None:
     text = summary_of([(f"k{index}", ValueError("bad")) for index in range(5)], 7)
     assert text.startswith("5 of 12 failed: k0: bad; ")
     assert text.endswith("and 2 more")
+
+
+def test_an_error_made_anew_of_its_traceback_knows_its_fields() -> None:
+    """As a DataLoader makes it of what a worker raised: class and text."""
+    first = ObjectNotFoundError("gone", operation="get", uri='s3://b/"k" \n', attempts=2, http_status=404)
+    tell_facts(first)
+    text = "Caught ObjectNotFoundError in a worker.\n" + "".join(traceback.format_exception(first))
+    again = ObjectNotFoundError(text)
+    assert (again.operation, again.uri, again.attempts, again.http_status) == ("get", 's3://b/"k" \n', 2, 404)
+    assert again.service_code == ""
+    assert text in str(again)
+    damaged = ObjectNotFoundError(text.replace("[", "{"))
+    assert (damaged.operation, damaged.uri) == ("", "")

@@ -108,6 +108,9 @@ def test_the_same_error_leaves_a_worker_process(server: FaultServer, fault: str)
     with pytest.raises(error, match=URI) as caught:
         list(batches)
     assert type(caught.value) is error
+    assert (caught.value.uri, caught.value.operation) == (URI, "get")
+    assert caught.value.http_status == {"404": 404, "403": 403}.get(fault, caught.value.http_status)
+    assert "in DataLoader worker process" in str(caught.value)
     # Left to the garbage collector, which then takes its queues first, a DataLoader waits 5 s for each worker.
     batches._shutdown_workers()
     assert not multiprocessing.active_children()
@@ -153,6 +156,16 @@ def test_a_batch_of_a_map_dataset_raises_with_the_uri(server: FaultServer) -> No
     server.put_object("data", BAD, bytes(1001))
     with pytest.raises(s3dlio_core.PreconditionError, match=URI):
         dataset.__getitems__([3, 17, 4])
+
+
+def test_a_batch_of_a_map_dataset_raises_out_of_a_worker_too(server: FaultServer) -> None:
+    dataset = S3MapDataset("s3://data/train/", **options_of(server))
+    gone(server)
+    batches: Any = iter(DataLoader(dataset, batch_size=8, num_workers=1))
+    with pytest.raises(s3dlio_core.ObjectNotFoundError, match=URI) as caught:
+        list(batches)
+    assert caught.value.uri == URI
+    batches._shutdown_workers()
 
 
 async def test_the_async_loader_raises_and_goes_on_raising(server: FaultServer) -> None:
