@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from s3dlio_core import ObjectNotFoundError, Store, open_store
+from s3dlio_core._ext import PutOptions
 from s3dlio_core._many import Steps, run, run_many, run_many_async
 
 
@@ -108,6 +109,30 @@ def test_failure_of_the_input_is_raised(store: Store, way: Way) -> None:
 
     with pytest.raises(RuntimeError, match="no more"):
         way(tasks(), 2)
+
+
+@WAYS
+def test_task_cleans_up_when_another_fails(store: Store, way: Way) -> None:
+    native = store._native()
+
+    def victim() -> Steps[None]:
+        try:
+            while True:
+                yield native.get("k1", None, "", "", "")
+        except GeneratorExit:
+            raise
+        except BaseException:
+            yield native.put("cleaned-up", b"", PutOptions())
+            raise
+
+    def failing() -> Steps[None]:
+        for _ in range(5):
+            yield native.get("k2", None, "", "", "")
+        raise RuntimeError("the first failure")
+
+    with pytest.raises(RuntimeError, match="the first failure"):
+        way([victim(), failing(), victim()], 3)
+    assert store.exists("cleaned-up")
 
 
 def test_run_gives_one_result(store: Store) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -195,6 +197,24 @@ def test_object_replaced_between_its_pieces(bucket: FaultServer, tmp_path: Path)
         s3dlio.download("s3://data/big", tmp_path / "back")
     assert isinstance(caught.value.failures[0][1], s3dlio.PreconditionError)
     assert contents(tmp_path / "back") == {}
+
+
+async def test_cancelled_upload_leaves_nothing(bucket: FaultServer, tree: Path) -> None:
+    bucket.fault("upload_part", skip=1, times=None, delay_head_seconds=30)
+    task = asyncio.create_task(s3dlio.upload_async(tree / "big.bin", "s3://data/big"))
+    while bucket.count("upload_part") < 2:
+        await asyncio.sleep(0.01)
+    began = time.monotonic()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.monotonic() - began < 5
+    for _ in range(100):
+        if not bucket.objects.uploads:
+            break
+        await asyncio.sleep(0.05)
+    assert bucket.objects.uploads == {}
+    assert bucket.stored("data", "big") is None
 
 
 def test_an_open_store_brings_its_own_options(fault_server: FaultServer, store_on, tree: Path, tmp_path: Path) -> None:
