@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,3 +82,10 @@ def test_what_reader_mode_and_parts_do_to_a_store() -> None:
     assert LoaderOptions.of({"reader_mode": "sequential"}).tuned(given).part_size > 1 << 39
     ranged = LoaderOptions.of({"reader_mode": "range", "part_size": 1 << 20, "max_inflight_parts": 4}).tuned(given)
     assert (ranged.part_size, ranged.max_in_flight_bytes) == (1 << 20, 4 << 20)
+
+
+def test_the_page_lists_every_option() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "datasets.md").read_text()
+    table = page.partition("## Options")[2].partition("| argument |")[0]
+    named = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert named == DOCUMENTED
