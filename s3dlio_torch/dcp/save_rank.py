@@ -61,6 +61,7 @@ class RankSave:
     _ended: threading.Condition = field(default_factory=threading.Condition)
     _results: dict[str, list[WriteResult]] = field(default_factory=dict)
     _errors: list[BaseException] = field(default_factory=list)
+    _running: int = 0
 
     def run(self) -> list[WriteResult]:
         """Where every item was stored.
@@ -77,10 +78,11 @@ class RankSave:
             )
             for store, each in zip(self.stores, self.objects.items(), strict=False)
         ]
+        self._running = len(threads)
         for thread in threads:
             thread.start()
         try:
-            self._watch(threads, tracker)
+            self._watch(tracker)
         except _Stalled as error:
             self._stop.set()
             # A thread that waits for a dead disk may never end; neither may removing anything there.
@@ -94,7 +96,6 @@ class RankSave:
         if self._errors:
             self._take_back()
             raise next((error for error in self._errors if not isinstance(error, Stopped)), self._errors[0])
-        self._report(tracker)
         reach("data-written")
         return [result for key in self.objects for result in self._results[key]]
 
@@ -113,14 +114,17 @@ class RankSave:
             self._errors.append(error)
         finally:
             with self._ended:
+                self._running -= 1
                 self._ended.notify()
 
-    def _watch(self, threads: list[threading.Thread], tracker: ProgressTracker) -> None:
+    def _all_ended(self, within_seconds: float) -> bool:
+        with self._ended:
+            return self._ended.wait_for(lambda: self._running == 0, within_seconds)
+
+    def _watch(self, tracker: ProgressTracker) -> None:
         timeout = self.options.stall_timeout_seconds
-        while any(thread.is_alive() for thread in threads):
-            with self._ended:
-                self._ended.wait(_REPORT_SECONDS)
-            self._report(tracker)
+        while not self._all_ended(_REPORT_SECONDS):
+            self._report(tracker.snapshot())
             if timeout is not None and (found := tracker.stalled(timeout)):
                 key, item, seconds = found
                 last = f"the last thing to move was {item!r}" if item else "nothing of it had moved before"
@@ -129,10 +133,12 @@ class RankSave:
                     f"{last}. The store or the way to it is stuck",
                     self.stores[0].uri_of(key),
                 )
+        if not self._errors:
+            self._report(tracker.snapshot())  # all of it
 
-    def _report(self, tracker: ProgressTracker) -> None:
+    def _report(self, progress: CheckpointProgress) -> None:
         if self.options.report is not None:
-            self.options.report(tracker.snapshot())
+            self.options.report(progress)
 
     def _take_back(self) -> None:
         if failure := remove_objects(self.stores[0], self.objects):
