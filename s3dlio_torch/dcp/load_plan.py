@@ -17,6 +17,7 @@ from torch.distributed.checkpoint.planner import LoadItemType, LoadPlan, LoadPla
 from s3dlio_core.checkpoint import ItemIndex
 from s3dlio_core.errors import CheckpointError
 from s3dlio_torch.dcp.load_box import Box
+from s3dlio_torch.dcp.load_check import check_chunks, gaps_between_items
 from s3dlio_torch.dcp.load_item import LoadItem, Place, WholeItem
 from s3dlio_torch.dcp.load_probe import ProbeItem
 from s3dlio_torch.dcp.load_tensor import TensorItem, TensorRead, Verify
@@ -24,7 +25,6 @@ from s3dlio_torch.dcp.load_whole import checker, safe_bytes, tensor_limit, undoi
 
 __all__ = ["PlannedLoad", "Request"]
 
-_LARGEST_GAP = 8192  # what this package leaves between items for alignment is less
 _LARGEST_OBJECT = 4 << 30  # a pickled object, uncompressed
 
 
@@ -55,6 +55,7 @@ class PlannedLoad:
         uri_of: Gives the URI of a key.
         verify: As StorageReader's.
         trusted: Hand pickled objects to the planner as they are.
+        vouched: Do not ask whether chunks tile their tensors: a checksum vouches for the metadata, or it is one rank's.
     Raises:
         CheckpointError: The metadata lists no place for something in the plan, or contradicts itself.
     """
@@ -68,6 +69,7 @@ class PlannedLoad:
         *,
         verify: Verify,
         trusted: bool,
+        vouched: bool,
         registry: ExtensionRegistry,
     ) -> None:
         self._planner = planner
@@ -76,7 +78,11 @@ class PlannedLoad:
         self._verify = verify
         self._trusted = trusted
         self._registry = registry
-        self._gaps = _gaps_of(metadata) if verify is not False else {}
+        self._gaps: dict[tuple[str, int], int] = {}
+        if verify is not False:
+            self._gaps = gaps_between_items(metadata, uri_of)
+            if not vouched:
+                check_chunks(metadata, uri_of(""))
         requests = [self._request(read) for read in plan.items]
         self.requests = sorted(requests, key=lambda request: (request.place.key, request.place.start))
 
@@ -220,18 +226,3 @@ def _chunk_sizes(entry: TensorStorageMetadata, index: MetadataIndex) -> tuple[in
             return tuple(chunks[0].sizes)
         raise CheckpointError(f"{index.fqn!r} has no chunk at offset {index.offset}", operation="load")
     return tuple(found.sizes)
-
-
-def _gaps_of(metadata: Metadata) -> dict[tuple[str, int], int]:
-    """For each item (object, offset): the bytes before it that belong to no item, where there are few of them."""
-    ends: dict[str, list[tuple[int, int]]] = {}
-    for info in (metadata.storage_data or {}).values():
-        ends.setdefault(info.relative_path, []).append((info.offset, info.offset + info.length))
-    gaps = {}
-    for key, spans in ends.items():
-        position = 0
-        for start, end in sorted(spans):
-            if 0 < start - position < _LARGEST_GAP:
-                gaps[key, start] = start - position
-            position = max(position, end)
-    return gaps

@@ -45,7 +45,7 @@ def read_metadata(stored: bytes, uri: str, *, trusted: bool = False) -> Metadata
         ChecksumMismatchError: It carries a checksum, and differs from it.
     """
     try:
-        document, _ = unseal(stored)
+        document, sealed = unseal(stored)
         found, end = _read_trusted(document) if trusted else _read_plain(document)
         if end != len(document):
             raise CheckpointError(f"{len(document) - end} bytes follow the pickle's end; it was damaged")
@@ -60,6 +60,7 @@ def read_metadata(stored: bytes, uri: str, *, trusted: bool = False) -> Metadata
         known = not isinstance(error, UnknownName)
         remedy = "" if known else "; if you trust whoever wrote it, pass trusted=True, which runs what it says"
         raise CheckpointError(f"{error}{remedy}", operation="load", uri=uri) from error
+    found.s3dlio_sealed = sealed  # type: ignore[attr-defined]  # a checksum vouches for its numbers
     return found
 
 

@@ -86,6 +86,7 @@ class StorageReader(TorchStorageReader):
         self._registry = extension_registry or ExtensionRegistry()
         self._store: Store | None = None
         self._metadata: Metadata | None = None
+        self._partial = False
         self.load_id = uuid.uuid4().hex
 
     # ---- what torch calls, in this order ----
@@ -125,6 +126,7 @@ class StorageReader(TorchStorageReader):
         if metadata.storage_data is None:
             raise CheckpointError("the metadata lists no stored items", operation="load", uri=self._uri)
         self._metadata = metadata
+        self._partial = not kwargs.get("use_collectives", True)
 
     def prepare_local_plan(self, plan: LoadPlan) -> LoadPlan:
         """As it is."""
@@ -155,6 +157,7 @@ class StorageReader(TorchStorageReader):
             store.uri_of,
             verify=self._verify,
             trusted=self._trusted,
+            vouched=self._partial or getattr(self._metadata, "s3dlio_sealed", False),
             registry=self._registry,
         )
         watch = LoadWatch(store, load.nbytes, self._progress, self._stall_timeout_seconds)

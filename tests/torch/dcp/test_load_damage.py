@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import random
 import re
@@ -16,7 +17,14 @@ from load_parts import assert_equal, blank, filled, load, load_slices, save
 from servers.access import credentials_of
 from servers.fault_server import FaultServer
 from torch.distributed.checkpoint.filesystem import _StorageInfo
-from torch.distributed.checkpoint.metadata import MetadataIndex
+from torch.distributed.checkpoint.metadata import (
+    ChunkStorageMetadata,
+    Metadata,
+    MetadataIndex,
+    StorageMeta,
+    TensorProperties,
+    TensorStorageMetadata,
+)
 
 from s3dlio_core import CheckpointError, ChecksumMismatchError
 from s3dlio_core.checkpoint.seal import seal
@@ -173,6 +181,73 @@ def test_a_large_stock_payload_is_checked_in_pieces(tmp_path: Path, dtype: torch
         with pytest.raises(ChecksumMismatchError, match=r"'w' is damaged: bytes \[0, 20000000\) of its payload"):
             load(target, reader)
         data[place] ^= 0x02
+
+
+def sharded_by_torch(folder: Path) -> tuple[dict[str, torch.Tensor], bytes]:
+    """What two ranks would have saved with torch's writer: the state, and the metadata."""
+    state = {"w": filled((8, 6), torch.float32, 1), "b": filled((4,), torch.float32, 2)}
+    parts = [("w", 0, state["w"][:4]), ("b", 0, state["b"]), ("w", 1, state["w"][4:])]
+    infos, objects = {}, [b"", b""]
+    for name, rank, part in parts:
+        stream = io.BytesIO()
+        torch.save(part.clone(), stream)
+        offset = torch.Size([4 * rank, 0][: part.dim()])
+        key = f"__{rank}_0.distcp"
+        infos[MetadataIndex(name, offset, rank)] = _StorageInfo(key, len(objects[rank]), len(stream.getvalue()))
+        objects[rank] += stream.getvalue()
+    for rank, data in enumerate(objects):
+        (folder / f"__{rank}_0.distcp").write_bytes(data)
+    properties = TensorProperties(torch.float32)
+    rows = [ChunkStorageMetadata(torch.Size([row, 0]), torch.Size([4, 6])) for row in (0, 4)]
+    entries: dict[str, Any] = {
+        "w": TensorStorageMetadata(properties, state["w"].size(), rows),
+        "b": TensorStorageMetadata(
+            properties, torch.Size([4]), [ChunkStorageMetadata(torch.Size([0]), torch.Size([4]))]
+        ),
+    }
+    return state, pickle.dumps(Metadata(entries, {"w": ("w",), "b": ("b",)}, infos, StorageMeta(str(folder)), "1.0.0"))
+
+
+def test_a_changed_metadata_of_torchs_fails_or_changes_nothing(tmp_path: Path) -> None:
+    """It carries no checksum; its numbers must fit each other and what is stored."""
+    state, metadata = sharded_by_torch(tmp_path)
+    (tmp_path / ".metadata").write_bytes(metadata)
+    assert_equal(load(blank(state), StorageReader(f"file://{tmp_path}")), state)
+    failed = 0
+    for place in range(len(metadata)):
+        data = bytearray(metadata)
+        data[place] ^= 1 << (place * 7 + place // 8) % 6
+        (tmp_path / ".metadata").write_bytes(data)
+        found = blank(state)
+        try:
+            load(found, StorageReader(f"file://{tmp_path}"))
+        except Exception:
+            failed += 1
+        else:
+            assert_equal(found, state, f"byte {place}")
+    assert failed > len(metadata) // 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: setattr(m.state_dict_metadata["b"].chunks[0], "sizes", torch.Size([0])), "hold 0 elements"),
+        (lambda m: m.state_dict_metadata["w"].chunks.pop(), "hold 24 elements; the tensor has 48"),
+        (lambda m: setattr(m.state_dict_metadata["w"].chunks[1], "offsets", torch.Size([3, 0])), "overlap"),
+        (lambda m: [setattr(i, "relative_path", "__0_0.distcp") for i in m.storage_data.values()], "same place"),
+        (
+            lambda m: [setattr(i, "offset", i.offset + 1) for i in m.storage_data.values()],
+            "damaged|no tensor|cut short",
+        ),
+    ],
+)
+def test_metadata_whose_numbers_do_not_fit_is_refused(tmp_path: Path, change: Any, message: str) -> None:
+    state, stored = sharded_by_torch(tmp_path)
+    metadata = pickle.loads(stored)
+    change(metadata)
+    (tmp_path / ".metadata").write_bytes(pickle.dumps(metadata))
+    with pytest.raises((CheckpointError, ChecksumMismatchError), match=message):
+        load(blank(state), StorageReader(f"file://{tmp_path}"))
 
 
 # ---- indexes that lie ----
