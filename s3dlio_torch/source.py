@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -75,6 +76,8 @@ class Source:
 
         manifest = listed_once(list_it, listing, sharded=sharded)
         maker.check(manifest)
+        if not len(manifest):
+            warnings.warn(f"there are no samples below {where}: every epoch will be empty", stacklevel=4)
         _ = manifest.digest  # computed here, so that forked workers share it
         return cls(manifest, maker)
 

@@ -193,8 +193,10 @@ def test_a_worker_id_that_contradicts_the_loader_is_refused(uri: str) -> None:
     options = {"worker_id": 1, "num_workers_pytorch": 3}
     dataset = S3IterableDataset(uri, options, transform=index_of)
     assert list(dataset) == [1, 4, 7, 10]  # a process of one's own
+    samples: Any = iter(DataLoader(dataset, batch_size=None, num_workers=2))
     with pytest.raises(ValueError, match="say 1 of 3, but this is DataLoader worker 0 of 2"):
-        list(DataLoader(dataset, batch_size=None, num_workers=2))
+        list(samples)
+    samples._shutdown_workers()
 
 
 def test_a_cached_manifest_spares_the_listing(bucket: FaultServer, tmp_path: Path) -> None:
@@ -209,3 +211,31 @@ def test_a_cached_manifest_spares_the_listing(bucket: FaultServer, tmp_path: Pat
     assert count() == COUNT + 1
     assert bucket.count("list") == 0
     assert bucket.count("get") >= 1
+
+
+def test_a_prefix_without_samples_says_so(bucket: FaultServer, tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="no samples below s3://data/trian/"):
+        dataset = S3IterableDataset("s3://data/trian/", **credentials_of(bucket))
+    assert len(dataset) == 0
+    assert list(dataset) == []
+    with pytest.warns(UserWarning, match="no samples below"):
+        assert len(S3MapDataset.from_prefix(f"file://{tmp_path}")) == 0
+
+
+@pytest.mark.parametrize("kind", [S3IterableDataset, S3MapDataset])
+def test_drop_in_classes_take_their_positional_uri(uri: str, kind: Any) -> None:
+    assert len(kind(uri)) == len(kind.from_prefix(uri)) == COUNT
+
+
+def test_ranks_can_be_made_even(uri: str) -> None:
+    def sizes(**even: bool) -> list[tuple[int, int, int]]:
+        found = []
+        for rank in range(5):
+            dataset = S3IterableDataset(uri, {"shard_rank": rank, "shard_world_size": 5, "batch_size": 2, **even})
+            loader = DataLoader(dataset, batch_size=2, num_workers=2 if rank == 0 else 0)
+            found.append((len(dataset), len(list(dataset)), len(list(loader))))
+        return found
+
+    assert sizes() == [(3, 3, 2)] * 2 + [(2, 2, 1)] * 3
+    assert sizes(drop_last=True) == [(2, 2, 1)] * 5
+    assert sizes(wrap=True) == [(3, 3, 2)] * 5
