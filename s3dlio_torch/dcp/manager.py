@@ -96,6 +96,7 @@ class CheckpointManager:
         self._store: Store = open_store(uri, tuning=tuning, **store_options)
         self._steps = Steps(self._store)
         self._running: _AsyncSave | None = None
+        self._own_group: dist.ProcessGroup | None = None
 
     # ---- saving ----
     def save(self, step: int, state_dict: dict[str, Any], **options: Any) -> None:
@@ -125,6 +126,8 @@ class CheckpointManager:
     ) -> Future[Any]:
         """As save(), from a copy of `state_dict` in host memory. Waits for the last one first.
 
+        The ranks talk over a gloo group of their own, made by the first call, so training may use the other meanwhile.
+
         Returns:
             A future that is done when the checkpoint exists and what is old is deleted; it holds the error if the save
             failed. The state dict may change as soon as this returns.
@@ -134,7 +137,7 @@ class CheckpointManager:
         started = state_dict_saver.async_save(
             state_dict,
             storage_writer=writer,
-            process_group=self._group,
+            process_group=self._group_beside_training(),
             async_checkpointer_type=async_checkpointer_type,
             **options,
         )
@@ -225,6 +228,13 @@ class CheckpointManager:
                 self.sweep(age)
         except StorageError as error:
             warnings.warn(f"old checkpoints could not be removed: {error}", stacklevel=3)
+
+    def _group_beside_training(self) -> dist.ProcessGroup | None:
+        """The same ranks in a group of their own: a save in the background must not mix its messages with others."""
+        if self._own_group is None and dist.is_available() and dist.is_initialized():
+            ranks = None if self._group is None else dist.get_process_group_ranks(self._group)
+            self._own_group = dist.new_group(ranks, backend="gloo", use_local_synchronization=ranks is not None)
+        return self._own_group
 
     def _rank(self) -> int:
         return dist.get_rank(self._group) if dist.is_available() and dist.is_initialized() else 0

@@ -63,6 +63,19 @@ def saves(uri: str, options: dict[str, Any]) -> Any:
     return "saved"
 
 
+def saves_asynchronously(uri: str, options: dict[str, Any]) -> Any:
+    """Two steps, the first one still under way when the second begins."""
+    manager = CheckpointManager(uri, keep_last=1, writer_options=options)
+    for number in (1, 2):
+        state = sharded_state(number)
+        last = manager.async_save(number, state)
+        for name in ("rows", "columns", "replicated"):  # training goes on
+            state[name].zero_()
+    last.result(60)
+    dist.barrier()
+    return manager.all_steps()
+
+
 def saves_with_prefixes(uri: str, options: dict[str, Any]) -> Any:
     writer = StorageWriter(uri, prefix_strategy=HexPrefixStrategy(epoch_num=3), **options)
     dcp.save(sharded_state(1), storage_writer=writer)
@@ -112,7 +125,15 @@ def in_a_process(uri: str, options: dict[str, Any]) -> Any:
 
 SCENARIOS: dict[str, Callable[[str, dict[str, Any]], Any]] = {
     each.__name__: each
-    for each in (saves, saves_with_prefixes, saves_without_collectives, one_fails, one_dies, in_a_process)
+    for each in (
+        saves,
+        saves_asynchronously,
+        saves_with_prefixes,
+        saves_without_collectives,
+        one_fails,
+        one_dies,
+        in_a_process,
+    )
 }
 
 

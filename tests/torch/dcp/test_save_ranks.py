@@ -48,7 +48,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, F
     with FaultServer() as server:
         server.objects.buckets["data"] = {}
         words = []
-        for scenario in ("saves", "saves_with_prefixes", "saves_without_collectives"):
+        for scenario in ("saves", "saves_asynchronously", "saves_with_prefixes", "saves_without_collectives"):
             words += [scenario, f"file://{folder}/{scenario}", "{}"]
         words += ["one_fails", "s3://data/run", json.dumps({"options": credentials_of(server)})]
         assert torchrun(folder / "out", *words) == 0
@@ -59,6 +59,13 @@ def test_sharded_tensors_are_one_checkpoint(together: tuple[Path, FaultServer]) 
     folder = together[0] / "saves"
     assert {path.name[:4] for path in folder.glob("*.distcp")} == {"__0_", "__1_"}
     assert_equal(load_by_torch(str(folder), whole_state(1)), whole_state(1))
+
+
+def test_asynchronously_by_the_manager(together: tuple[Path, FaultServer]) -> None:
+    folder = together[0] / "saves_asynchronously"
+    assert seen(together[0] / "out", "saves_asynchronously") == [[2], [2]]
+    assert_equal(load_by_torch(str(folder / "step-0000000002"), whole_state(2)), whole_state(2))
+    assert not any((folder / "step-0000000001").glob("*"))
 
 
 def test_prefixes(together: tuple[Path, FaultServer]) -> None:
