@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
+from torch.distributed._functional_collectives import AsyncCollectiveTensor
 from torch.distributed.checkpoint.filesystem import _StorageInfo
 from torch.distributed.checkpoint.planner import SavePlanner, WriteItem, WriteItemType
 from torch.distributed.checkpoint.storage import WriteResult
@@ -102,7 +103,7 @@ class Items:
             return
         if not isinstance(data, torch.Tensor):
             raise CheckpointError(f"the planner gave a {type(data).__name__} for {name!r}; expected a tensor")
-        tensor = data.detach()
+        tensor = (data.wait() if isinstance(data, AsyncCollectiveTensor) else data).detach()
         _check_shape(item, tensor)
         if not can_be_streamed(tensor):
             stream = io.BytesIO()

@@ -16,6 +16,7 @@ import torch.distributed.checkpoint as dcp
 from checkpoints.states import all_kinds, assert_equal, empty_like, load_by_torch, random_tensor
 from servers.access import credentials_of
 from servers.seaweedfs import LocalS3
+from torch.distributed._functional_collectives import AsyncCollectiveTensor
 from torch.distributed.checkpoint import FileSystemReader
 from torch.distributed.checkpoint._fsspec_filesystem import FsspecReader
 from torch.distributed.checkpoint.filesystem import _StorageInfo
@@ -171,6 +172,14 @@ def test_staged_in_many_pieces(tmp_path: Path, dtype: torch.dtype) -> None:
     }
     save(state, f"file://{tmp_path}/ck", staging_bytes=1 << 20)
     assert_equal(load_by_torch(str(tmp_path / "ck"), state), state)
+
+
+def test_a_tensor_that_a_collective_still_fills(tmp_path: Path) -> None:
+    save({"gathered": AsyncCollectiveTensor(torch.arange(100_000))}, f"file://{tmp_path}/ck")
+    _, index, _ = items_of(tmp_path / "ck")["gathered"]
+    assert index.dtype == "int64"
+    expected = {"gathered": torch.arange(100_000)}
+    assert_equal(load_by_torch(str(tmp_path / "ck"), expected), expected)
 
 
 def test_unusual_tensors_are_saved_by_torch(tmp_path: Path) -> None:
