@@ -34,8 +34,7 @@ class Destination:
             and not tensor.is_neg()
             and not torch._C._is_cow_tensor(tensor)  # type: ignore[attr-defined]
         )
-        accelerator = torch.accelerator.current_accelerator(check_available=True)
-        self.on_accelerator = accelerator is not None and tensor.device.type == accelerator.type
+        self.on_accelerator = tensor.device.type not in ("cpu", "meta") and torch.accelerator.is_available()
         self._memory: memoryview | None = None
         self._written = False
 

@@ -214,9 +214,9 @@ def test_a_changed_metadata_of_torchs_fails_or_changes_nothing(tmp_path: Path) -
     (tmp_path / ".metadata").write_bytes(metadata)
     assert_equal(load(blank(state), StorageReader(f"file://{tmp_path}")), state)
     failed = 0
-    for place in range(len(metadata)):
+    for place in range(0, len(metadata), 2):
         data = bytearray(metadata)
-        data[place] ^= 1 << (place * 7 + place // 8) % 6
+        data[place] ^= 1 << (place // 2) % 6
         (tmp_path / ".metadata").write_bytes(data)
         found = blank(state)
         try:
@@ -225,7 +225,7 @@ def test_a_changed_metadata_of_torchs_fails_or_changes_nothing(tmp_path: Path) -
             failed += 1
         else:
             assert_equal(found, state, f"byte {place}")
-    assert failed > len(metadata) // 2
+    assert failed > len(metadata) // 4
 
 
 @pytest.mark.parametrize(

@@ -48,9 +48,9 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.parametrize(("kind", "tensors"), [("ours", 16), ("stock", 8)])
+@pytest.mark.parametrize(("kind", "tensors"), [("ours", 16), ("stock", 5)])
 def test_the_window_and_64_mebibytes_are_enough(kind: str, tensors: int, tmp_path: Path) -> None:
-    """1 GiB of ours, half as much of torch's; both are many times the window."""
+    """1 GiB of ours, a third of it of torch's: both many times the window."""
     arguments = [sys.executable, "-c", SCRIPT, kind, str(tmp_path / "checkpoint"), str(WINDOW), str(tensors)]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

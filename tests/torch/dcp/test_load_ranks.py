@@ -12,6 +12,7 @@ import torch.distributed.checkpoint as dcp
 from load_parts import blank, filled, load, save
 
 from s3dlio_torch.dcp.reader import StorageReader
+from s3dlio_torch.dcp.writer import StorageWriter
 
 RANKS = 2
 
@@ -79,8 +80,6 @@ dist.destroy_process_group()
 
 
 def test_one_to_two_and_two_to_one(tmp_path: Path) -> None:
-    from s3dlio_torch.dcp.writer import StorageWriter
-
     source = {
         "rows": filled((301, 64), torch.float32, 1),
         "columns": filled((40, 130), torch.bfloat16, 2),
