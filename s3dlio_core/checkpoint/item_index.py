@@ -6,7 +6,7 @@ Rides inside `.metadata` as plain ints, strings and bytes, so readers that do no
 from __future__ import annotations
 
 import struct
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from s3dlio_core.errors import CheckpointError
@@ -80,7 +80,7 @@ class ItemIndex:
 
     def to_primitive(self) -> dict[str, Any]:
         """As ints, strings, bytes and a tuple of ints."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in _FIELDS}
 
     @classmethod
     def from_primitive(cls, stored: Any) -> ItemIndex:
