@@ -135,6 +135,23 @@ def test_parents_transfer_survives_a_childs_end(server: FaultServer) -> None:
     assert server.count("get") == 2
 
 
+def test_call_of_the_parent_is_dropped_by_the_child_at_once(server: FaultServer) -> None:
+    """Dropping a call that is under way waits for its end; in a child its end would never come."""
+    server.fault("get", stall_head=True)
+    with open_store("s3://data/", **credentials_of(server)) as store:
+        under_way = [store._native().get("a", None, "", "", "")]
+        time.sleep(0.2)
+        assert not under_way[0].done()
+
+        def drop() -> bytes:
+            under_way.clear()
+            return b"dropped"
+
+        assert in_child(drop, within_seconds=10) == b"dropped"
+        assert not under_way[0].done()
+        under_way[0].cancel()
+
+
 def test_buffers_of_the_parent_are_readable_in_the_child(store: Store) -> None:
     data = store.get("a")
     assert in_child(lambda: b"same" if data == DATA else b"different") == b"same"
