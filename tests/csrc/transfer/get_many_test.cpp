@@ -112,8 +112,10 @@ TEST_CASE("a batch that is taken back writes no more") {
     auto future = world.run();
     for (int i = 0; i < steps; ++i) world.loop.step();
     const bool was_ready = future.is_ready();
+    const auto asked_at = world.loop.now();
     future.cancel();
     const auto result = world.wait(std::move(future));
+    CHECK(world.loop.now() - asked_at < std::chrono::milliseconds(1));
     CHECK(result.ok() == was_ready);
     if (!result) CHECK(result.error().code == ErrorCode::kCancelled);
     CHECK(world.client->running == 0);
