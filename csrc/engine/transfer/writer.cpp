@@ -290,12 +290,13 @@ Future<Unit> WriterCore::abort() {
   Promise<Unit> promise;
   {
     std::lock_guard lock(inner_mutex_);
+    // Once there is an upload, a write that is not done may be filling the buffer on a loop thread.
+    if (!inner_upload_) inner_buffer_ = Buffer();
     if (inner_upload_ && !inner_upload_over_) {
       upload = inner_upload_;
       inner_aborting_ = promise;
     }
   }
-  inner_buffer_ = Buffer();
   if (!upload) return ready_future<Unit>(Unit());
   upload->fail(error_of(ErrorCode::kClosed, "the writer was aborted"));
   return promise.future();

@@ -251,6 +251,15 @@ TEST_CASE("large writes from the caller's memory through a faulty server") {
     static_cast<void>(future.wait());
     memory.reset();
     static_cast<void>(cancelled->abort().wait());
+
+    auto dropped = world.store->open_writer("d", {}).value();
+    memory = std::make_unique<std::string>(data);
+    value(dropped->write(bytes_of(data).first(1000)));
+    future = dropped->write(bytes_of(*memory));
+    std::this_thread::sleep_for(std::chrono::milliseconds(3 * round * round));
+    dropped.reset();  // with a write under way
+    static_cast<void>(future.wait());
+    memory.reset();
   }
 }
 
