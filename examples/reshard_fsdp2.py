@@ -58,6 +58,7 @@ if __name__ == "__main__":
     if "RANK" in os.environ:
         dist.init_process_group("gloo")
         {"save": save, "load": load}[sys.argv[1]](sys.argv[2])
+        dist.barrier()  # nobody leaves while another still talks to it
         dist.destroy_process_group()
     else:
         with nullcontext() if len(sys.argv) > 1 else tempfile.TemporaryDirectory() as folder:

@@ -58,6 +58,7 @@ def train(uri: str, most_steps: int) -> None:
     if dist.get_rank() == 0:
         with s3dlio_core.open_store(uri) as store:
             store.put(f"seen-{step}.json", json.dumps([number for rank in everyone for number in rank]).encode())
+    dist.barrier()  # nobody leaves while another still talks to it
     dist.destroy_process_group()
 
 

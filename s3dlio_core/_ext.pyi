@@ -601,7 +601,7 @@ class NativeStore:
 
     def sweep_uploads(self, prefix: str, older_than_seconds: int) -> Pending[int]: ...
 
-    def get_many_into(self, items: Sequence[tuple[str, int | None, int, int]], out: object, offsets: Sequence[int], window_requests: int) -> Pending[list[int]]:
+    def get_many_into(self, items: Sequence[tuple[str, int | None, int, int, str]], out: object, offsets: Sequence[int], window_requests: int) -> Pending[list[int]]:
         """
         items: (key, size or None, start, end or 0 for the object's end); item i goes to out[offsets[i]:offsets[i + 1]], exactly.
         """
@@ -623,7 +623,7 @@ class NativeWriter:
     def bytes_written(self) -> int: ...
 
 class NativeFetchStream:
-    def push(self, items: Sequence[tuple[str, int | None, int, int]]) -> None:
+    def push(self, items: Sequence[tuple[str, int | None, int, int, str]]) -> None:
         """
         What to fetch next, behind what was pushed before: (key, size or None, start, end or 0 for the object's end).
         """

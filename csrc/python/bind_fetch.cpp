@@ -44,7 +44,8 @@ class Stream final : public Cancellable {
   std::unique_ptr<transfer::FetchStream> inner_stream_;
 };
 
-using Item = std::tuple<nb::str, std::optional<uint64_t>, uint64_t, uint64_t>;  // key, size, start, end
+// key, size, start, end, etag
+using Item = std::tuple<nb::str, std::optional<uint64_t>, uint64_t, uint64_t, std::string>;
 
 class NativeFetchStream {
  public:
@@ -62,8 +63,8 @@ class NativeFetchStream {
     const std::shared_ptr<Stream> stream = usable();
     std::vector<transfer::FetchItem> wanted;
     wanted.reserve(items.size());
-    for (const auto& [key, size, start, end] : items) {
-      wanted.push_back({NativeStore::full_key(inner_prefix_, key), size, start, end});
+    for (const auto& [key, size, start, end, etag] : items) {
+      wanted.push_back({NativeStore::full_key(inner_prefix_, key), size, start, end, etag});
     }
     nb::gil_scoped_release unlocked;
     stream->push(std::move(wanted));
@@ -125,7 +126,7 @@ NativeFetchStream open_stream(NativeStore& store, uint64_t window_bytes, uint32_
 void bind_fetch(nb::module_& module, StoreClass& store) {
   nb::class_<NativeFetchStream>(module, "NativeFetchStream")
       .def("push", &NativeFetchStream::push, "items"_a,
-           nb::sig("def push(self, items: collections.abc.Sequence[tuple[str, int | None, int, int]]) -> None"),
+           nb::sig("def push(self, items: collections.abc.Sequence[tuple[str, int | None, int, int, str]]) -> None"),
            "What to fetch next, behind what was pushed before: (key, size or None, start, end or 0 for the object's "
            "end).")
       .def("finish", &NativeFetchStream::finish, "No item follows.")

@@ -18,7 +18,8 @@ namespace {
 
 using namespace nb::literals;
 
-using Item = std::tuple<nb::str, std::optional<uint64_t>, uint64_t, uint64_t>;  // key, size, start, end
+// key, size, start, end, etag
+using Item = std::tuple<nb::str, std::optional<uint64_t>, uint64_t, uint64_t, std::string>;
 
 void check_places(const std::vector<uint64_t>& offsets, size_t items, size_t size) {
   if (offsets.size() != items + 1) {
@@ -46,9 +47,9 @@ Pending get_many_into(NativeStore& store, const std::vector<Item>& items, nb::ha
     std::vector<transfer::ReadItem> wanted;
     wanted.reserve(items.size());
     for (size_t i = 0; i < items.size(); ++i) {
-      const auto& [key, size, start, end] = items[i];
+      const auto& [key, size, start, end, etag] = items[i];
       wanted.push_back(
-          {{store.full_key(key), size, start, end}, bytes.subspan(offsets[i], offsets[i + 1] - offsets[i])});
+          {{store.full_key(key), size, start, end, etag}, bytes.subspan(offsets[i], offsets[i + 1] - offsets[i])});
     }
     auto future = [&] {
       nb::gil_scoped_release unlocked;
@@ -63,10 +64,10 @@ Pending get_many_into(NativeStore& store, const std::vector<Item>& items, nb::ha
 
 void bind_get_many(StoreClass& store) {
   store.def("get_many_into", &get_many_into, "items"_a, "out"_a.none(), "offsets"_a, "window_requests"_a,
-            nb::sig("def get_many_into(self, items: collections.abc.Sequence[tuple[str, int | None, int, int]], "
+            nb::sig("def get_many_into(self, items: collections.abc.Sequence[tuple[str, int | None, int, int, str]], "
                     "out: object, offsets: collections.abc.Sequence[int], window_requests: int) -> "
                     "Pending[list[int]]"),
-            "items: (key, size or None, start, end or 0 for the object's end); item i goes to "
+            "items: (key, size or None, start, end or 0 for the object's end, etag or \"\"); item i goes to "
             "out[offsets[i]:offsets[i + 1]], exactly.");
 }
 

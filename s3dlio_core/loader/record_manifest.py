@@ -47,7 +47,7 @@ class RecordManifest:
 
     def item(self, index: int) -> FetchItem:
         record = self._index[index]
-        return FetchItem(record.key, record.size, record.start, record.end)
+        return FetchItem(record.key, record.size, record.start, record.end, record.etag)
 
     def size(self, index: int) -> int | None:
         record = self._index[index]

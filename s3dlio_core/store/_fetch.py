@@ -40,7 +40,7 @@ class _Source:
                 break
 
     def _push(self, stream: NativeFetchStream, items: Iterator[ItemLike], until: float) -> None:
-        wanted: list[tuple[str, int | None, int, int]] = []
+        wanted: list[tuple[str, int | None, int, int, str]] = []
         over = True
         try:
             for item in islice(items, _DRAWN_AT_ONCE):

@@ -48,16 +48,16 @@ class GetManyVerbs(ManageVerbs):
         wanted = [self._fetch_item(item, "get_many_into") for item in items]
         return self._native().get_many_into(wanted, out, list(offsets), self.tuning.max_connections)
 
-    def _fetch_item(self, item: ItemLike, operation: str) -> tuple[str, int | None, int, int]:
-        """Key, size, first byte, one past the last (0: to the object's end)."""
+    def _fetch_item(self, item: ItemLike, operation: str) -> tuple[str, int | None, int, int, str]:
+        """Key, size, first byte, one past the last (0: to the object's end), etag."""
         if isinstance(item, str):
-            return item, None, 0, 0
+            return item, None, 0, 0, ""
         if isinstance(item, ObjectMeta):
-            return item.key, item.size, 0, 0
+            return item.key, item.size, 0, 0, ""
         if isinstance(item, FetchItem):
             if item.start < 0 or (item.end is not None and item.end <= item.start):
                 message = f"the range [{item.start}, {item.end}) holds no bytes; expected 0 <= start < end"
                 raise InvalidArgumentError(message, operation=operation, uri=self.uri_of(item.key))
-            return item.key, item.size, item.start, item.end or 0
+            return item.key, item.size, item.start, item.end or 0, item.etag
         key, size = item
-        return key, size, 0, 0
+        return key, size, 0, 0, ""

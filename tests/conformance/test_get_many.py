@@ -160,6 +160,18 @@ def test_range_and_place_that_differ(any_store: Store) -> None:
         any_store.get_many_into([FetchItem("m2", start=0, end=10)], bytearray(9), [0, 9])
 
 
+def test_a_generation_that_is_gone_is_an_error(any_store: Store) -> None:
+    etag = any_store.put("g", b"old bytes").etag
+    out = bytearray(12)
+    wanted = [FetchItem("g", start=0, end=3, etag=etag), FetchItem("g", start=0, end=9)]
+    assert any_store.get_many_into(wanted, out, [0, 3, 12]) == [3, 9]
+    any_store.put("g", b"new bytes")
+    with pytest.raises(PreconditionError):
+        any_store.get_many_into(wanted, out, [0, 3, 12])
+    assert any_store.get_many_into(wanted[1:], out, [0, 9]) == [9]
+    assert out[:9] == b"new bytes"
+
+
 async def test_async_twin(any_store: Store) -> None:
     fill(any_store)
     out = bytearray(sum(SIZES))

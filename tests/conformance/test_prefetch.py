@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from servers.content import MIB, content
 
-from s3dlio_core import FetchItem, InvalidArgumentError, ObjectNotFoundError, Store
+from s3dlio_core import FetchItem, InvalidArgumentError, ObjectNotFoundError, PreconditionError, Store
 
 DATA = content(300_000, seed=8)
 KEYS = [f"p{index:02d}" for index in range(25)]
@@ -52,6 +52,17 @@ def test_items_with_sizes_and_ranges(any_store: Store) -> None:
     ]
     got = [bytes(data) for _, data in any_store.prefetch(items)]
     assert got == [sample(3), sample(4), sample(5)[10:20], sample(6), sample(7)[5:]]
+
+
+def test_a_generation_that_is_gone_is_an_error(any_store: Store) -> None:
+    etag = any_store.put("g", b"old bytes").etag
+    wanted = [FetchItem("g", etag=etag), FetchItem("g", start=4, end=9, etag=etag)]
+    assert [bytes(data) for _, data in any_store.prefetch(wanted)] == [b"old bytes", b"bytes"]
+    any_store.put("g", b"new bytes")
+    for item in wanted:
+        with pytest.raises(PreconditionError):
+            list(any_store.prefetch([item]))
+    assert [bytes(data) for _, data in any_store.prefetch(["g"])] == [b"new bytes"]
 
 
 def test_key_may_come_twice(any_store: Store) -> None:

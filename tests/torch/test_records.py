@@ -18,7 +18,7 @@ from servers.fault_server import FaultServer
 from servers.moto import MotoServer
 from torch.utils.data import DataLoader
 
-from s3dlio_core import RecordError, Tuning, open_store
+from s3dlio_core import PreconditionError, RecordError, Tuning, open_store
 from s3dlio_core.records import index_prefix, save_index
 from s3dlio_torch import S3IterableDataset, S3MapDataset
 
@@ -130,6 +130,17 @@ def test_objects_that_changed_after_indexing_are_refused(tmp_path: Path) -> None
     store.put("a.npy", npy_of(ROWS + 1))
     with pytest.raises(RecordError, match=r"run `s3dlio index file://.*` again"):
         S3IterableDataset(store.uri, records="npy")
+
+
+def test_an_object_replaced_in_mid_epoch_is_an_error(tmp_path: Path) -> None:
+    with open_store(f"file://{tmp_path}/") as store:
+        store.put("a.npy", npy_of(ROWS))
+        dataset = S3IterableDataset(f"file://{tmp_path}/", {"window_requests": 1}, records="npy")
+        samples = iter(dataset)
+        assert torch.equal(next(samples), ROWS[0])
+        store.put("a.npy", npy_of(ROWS + 100))
+        with pytest.raises(PreconditionError, match=r"a\.npy"):
+            list(samples)
 
 
 def test_the_index_is_no_sample(tmp_path: Path) -> None:

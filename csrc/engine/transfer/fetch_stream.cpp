@@ -112,6 +112,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   Future<FetchedObject> start(FetchItem item) {
     GetOptions options;
     options.size_hint = item.size;
+    options.if_match = std::move(item.if_match);
     if (item.end == 0 && item.start == 0) return inner_store_->get(std::move(item.key), std::move(options));
     return inner_store_->get_range(std::move(item.key), item.start,
                                    item.end == 0 ? std::nullopt : std::optional(item.end), std::move(options));

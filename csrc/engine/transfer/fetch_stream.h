@@ -17,6 +17,7 @@ struct FetchItem {
   // Bytes [start, end) of the object; end 0: to its end.
   uint64_t start = 0;
   uint64_t end = 0;
+  std::string if_match{};  // etag: kPreconditionFailed when the object has another
 };
 struct FetchOptions {
   uint64_t window_bytes = 256 << 20;  // at most this is fetched or waiting to be taken; one object always fits

@@ -59,8 +59,11 @@ class Many : public std::enable_shared_from_this<Many> {
       const FetchItem& item = inner_items_[i].what;
       const auto known = item.end > 0 ? of_key.find(item.key) : of_key.end();
       if (known != of_key.end()) {
-        inner_groups_[known->second].push_back(i);
-        continue;
+        Group& group = inner_groups_[known->second];
+        if (inner_items_[group.front()].what.if_match == item.if_match) {
+          group.push_back(i);
+          continue;
+        }
       }
       if (item.end > 0) of_key.emplace(item.key, inner_groups_.size());
       inner_groups_.push_back({i});
@@ -88,6 +91,7 @@ class Many : public std::enable_shared_from_this<Many> {
     const ReadItem& first = inner_items_[group.front()];
     GetOptions options;
     options.size_hint = first.what.size;
+    options.if_match = first.what.if_match;
     if (group.size() == 1) {
       follow(at, inner_store_->get_into(first.what.key, first.what.start, first.out, std::move(options)));
       return;
