@@ -603,7 +603,7 @@ class NativeStore:
 
     def get_many_into(self, items: Sequence[tuple[str, int | None, int, int, str]], out: object, offsets: Sequence[int], window_requests: int) -> Pending[list[int]]:
         """
-        items: (key, size or None, start, end or 0 for the object's end); item i goes to out[offsets[i]:offsets[i + 1]], exactly.
+        items: (key, size or None, start, end or 0 for the object's end, etag or ""); item i goes to out[offsets[i]:offsets[i + 1]], exactly.
         """
 
     def open_fetch_stream(self, window_bytes: int, window_requests: int, in_order: bool) -> NativeFetchStream: ...

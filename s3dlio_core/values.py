@@ -18,7 +18,7 @@ class FetchItem:
         size: Bytes of the object, from a listing; None: unknown.
         start: First byte, from 0.
         end: One past the last byte; None: to the object's end.
-        etag: Of the generation that is meant; PreconditionError when the object is another by now. "": whatever is there.
+        etag: Of the generation that is meant; PreconditionError where another is there by now. "": whatever is there.
     """
 
     key: str

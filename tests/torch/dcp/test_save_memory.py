@@ -21,7 +21,7 @@ RING = 2 * 3 * 4 * MIB
 
 
 def growth(kind: str, uri: str, options: dict[str, Any]) -> int:
-    """Bytes by which a program grew that saved 384 MiB."""
+    """Bytes by which a program grew that saved 256 MiB."""
     options = {**options, "window_bytes": WINDOW, "staging_bytes": 4 * MIB}
     done = subprocess.run(
         [sys.executable, "-m", "checkpoints.large", kind, uri, json.dumps(options)],
