@@ -16,6 +16,7 @@ from servers.objects import error_document
 from s3dlio_core import (
     AccessDeniedError,
     CredentialsError,
+    InvalidArgumentError,
     ObjectNotFoundError,
     PreconditionError,
     RangeNotSatisfiableError,
@@ -223,6 +224,16 @@ def test_error_documents_that_are_none(server: FaultServer, store_on, body: byte
     server.fault("get", times=None, status=403, body=body)
     with pytest.raises(AccessDeniedError):
         store_on(server).get("a")
+
+
+def test_page_that_is_no_error_document_is_quoted(server: FaultServer, store_on) -> None:
+    page = b"<html>\r\n<title>400</title><p>The plain HTTP request was sent to HTTPS port</p>\x1b[2J</html>"
+    server.fault("get", times=None, status=400, body=page)
+    with pytest.raises(InvalidArgumentError) as caught:
+        store_on(server).get("a")
+    assert "says: 400 The plain HTTP request was sent to HTTPS port" in str(caught.value)
+    assert "<" not in str(caught.value)
+    assert "\x1b" not in str(caught.value)
 
 
 def test_huge_error_document_is_cut(server: FaultServer, store_on) -> None:

@@ -254,6 +254,10 @@ void Call::retry_or_end(Error error, uint32_t cost, std::optional<std::chrono::n
   if (moved()) inner_failures_ = 0;  // only standing still is counted
   const auto give_up = [&](GaveUp why) {
     describe_failure(error, inner_attempts_, now - inner_began_, why);
+    const bool never_answered = !inner_context_->answered.load(std::memory_order_relaxed);
+    if (error.code == ErrorCode::kConnection && never_answered && !inner_context_->dialect->endpoint().tls) {
+      error.message += ", or it speaks TLS on this port: https://";
+    }
     end(std::move(error));
   };
   if (!inner_traits_.idempotent && inner_ambiguous_) return give_up(GaveUp::kMayHaveArrived);

@@ -122,7 +122,9 @@ void Upload::step(const Call* call, const std::function<void()>& note) {
     // A caller who took the call back does not wait for the clean-up; nothing reads the payload any more.
     const bool cleaning = inner_state_ == State::kAborting || inner_state_ == State::kStarting;
     const bool taken_back = inner_error_ && inner_error_->code == ErrorCode::kCancelled && cleaning;
+    if (inner_state_ == State::kEnded) inner_clean_up_.reset();
     if ((inner_state_ == State::kEnded || taken_back) && !std::exchange(inner_told_, true)) {
+      if (inner_state_ != State::kEnded) inner_clean_up_.emplace();
       tell_ended = std::move(inner_tell_ended_);
       result = inner_error_ ? Result<PutResult>(*inner_error_) : Result<PutResult>(std::move(inner_result_));
     }

@@ -15,6 +15,7 @@
 #include "engine/base/future.h"
 #include "engine/object_store.h"
 #include "engine/transfer/call_group.h"
+#include "engine/transfer/clean_up.h"
 #include "engine/transfer/context.h"
 
 namespace s3dlio::transfer {
@@ -107,6 +108,7 @@ class Upload : public std::enable_shared_from_this<Upload> {
   std::optional<Error> inner_error_;
   std::optional<Error> inner_doubt_;  // the completion failed, but may have been carried out
   PutResult inner_result_;
+  std::optional<CleanUp> inner_clean_up_;  // told of its end, and still aborting
 };
 
 }  // namespace s3dlio::transfer

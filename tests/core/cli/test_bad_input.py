@@ -75,6 +75,12 @@ def test_https_where_http_is_spoken(program: Program, fault_server: FaultServer)
     assert fault_server.requests == []
 
 
+def test_http_where_https_is_spoken(program: Program, tls_server: FaultServer) -> None:
+    url = tls_server.endpoint_url.replace("https://", "http://")
+    refused(program("ls", "s3://data/", "--endpoint-url", url, env=access(tls_server)), "s3://data", "https://")
+    assert tls_server.requests == []
+
+
 def test_endpoint_without_scheme(program: Program) -> None:
     refused(program("ls", "s3://data/", "--endpoint-url", "localhost:9000"), "localhost:9000", "http://")
 

@@ -164,6 +164,25 @@ std::string one_line(std::string_view text, size_t at_most) {
   return out;
 }
 
+// What a page that is no error document says, without its markup.
+std::string words_of(std::string_view page) {
+  std::string out;
+  bool in_tag = false;
+  for (const char c : page.substr(0, 2000)) {
+    if (c == '<' || c == '>') {
+      in_tag = c == '<';
+    } else if (in_tag) {
+      continue;
+    } else if (static_cast<unsigned char>(c) > ' ') {
+      out += c;
+      continue;
+    }
+    if (!out.empty() && out.back() != ' ') out += ' ';
+  }
+  while (!out.empty() && out.back() == ' ') out.pop_back();
+  return one_line(out, 200);
+}
+
 bool is_redirect_code(std::string_view code) {
   return code == "PermanentRedirect" || code == "TemporaryRedirect" || code == "Redirect" ||
          code == "AuthorizationHeaderMalformed" || code == "IncorrectEndpoint" || code == "WrongRegion";
@@ -253,12 +272,16 @@ ServiceError S3Dialect::read_error(const http::ResponseHead& head, std::string_v
     return judge_redirect(head.status, document, head);
   }
   ServiceError out = judge(head.status, document, &head);
+  if (const std::string words = words_of(body); !words.empty()) {
+    out.error.message += redact("; the answer is no error document; it says: " + words);
+  }
   if (head.status == 400 && body.empty()) {
     out.verdict = Verdict::kRefreshCredentials;
     out.error.code = kCredentials;
     out.error.message +=
-        "no explanation was given; an expired session token is the usual cause, a wrong region the next: ";
+        "; no explanation was given; an expired session token is the usual cause, a wrong region the next: ";
     out.error.message += kRemedyRegion;
+    if (!endpoint().tls) out.error.message += "; or the server speaks TLS on this port: https://";
   }
   if (head.status == 403) {
     const auto theirs = transfer::parse_http_date(header_of(head, "Date"));
