@@ -19,7 +19,7 @@ import torch.distributed.checkpoint as dcp
 from s3dlio_torch.dcp import StorageWriter
 
 MIB = 1 << 20
-SHAPES = {"large": (3, 128 * MIB), "medium": (192, 2 * MIB), "strided": (3, 128 * MIB)}  # 384 MiB each
+SHAPES = {"large": (2, 128 * MIB), "medium": (128, 2 * MIB), "strided": (2, 128 * MIB)}  # 256 MiB each
 
 
 def resident_bytes() -> int:
@@ -40,9 +40,9 @@ def main() -> None:
     torch.set_num_threads(1)
     dcp.save({"first": torch.ones(1 << 20)}, storage_writer=StorageWriter(f"{uri}/warm", **options), no_dist=True)
     count, size = SHAPES[kind]
-    state = {f"layer.{n}": torch.full((size,), n % 250, dtype=torch.uint8) for n in range(count)}
+    state = {f"layer.{n}": torch.full((size // 8,), n) for n in range(count)}
     if kind == "strided":
-        state = {name: tensor.view(-1, 4096).t() for name, tensor in state.items()}
+        state = {name: tensor.view(-1, 512).t() for name, tensor in state.items()}
     before, peaks, done = resident_bytes(), [0], threading.Event()
     watcher = threading.Thread(target=peak_while, args=(done, peaks))
     watcher.start()
