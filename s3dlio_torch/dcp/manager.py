@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import torch.distributed as dist
 from torch.distributed.checkpoint import state_dict_loader, state_dict_saver
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict_saver import AsyncCheckpointerType, AsyncSaveResponse
 
 from s3dlio_core import CheckpointError, Store, Tuning, open_store
@@ -111,7 +112,8 @@ class CheckpointManager:
         writer = self._writer(step)
         try:
             state_dict_saver.save(state_dict, storage_writer=writer, process_group=self._group, **options)
-        except BaseException:
+        except CheckpointException:
+            # Told by the coordinator, so it will not commit. After any other error it still may.
             _discard(writer)
             raise
         self._tidy()
@@ -148,7 +150,8 @@ class CheckpointManager:
         def end(done: Future[Any]) -> None:
             try:
                 if error := done.exception():
-                    _discard(writer)
+                    if isinstance(error, CheckpointException):
+                        _discard(writer)
                     raise error
                 self._tidy()
             except BaseException as error:  # raised again by wait()

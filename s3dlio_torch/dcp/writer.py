@@ -228,8 +228,11 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
 
     # ---- ours ----
     def discard(self) -> None:
-        """Remove what this rank has written of a save that failed elsewhere. To be called on every rank when
-        `dcp.save` has raised; harmless otherwise, also when the checkpoint came into being after all.
+        """Remove what this rank has written of a save that failed elsewhere.
+
+        To be called on every rank when `dcp.save` has raised torch's CheckpointException, which the coordinator tells
+        all ranks instead of committing. Not after another error of a rank, such as a broken connection: the coordinator
+        may be about to commit, and the objects are part of it. Harmless once the checkpoint has come into being.
         """
         keys, self._unfinished = self._unfinished, []
         if not keys:

@@ -14,10 +14,11 @@ from checkpoints.states import assert_equal, empty_like, random_tensor
 from servers.access import QUICK, credentials_of
 from servers.fault_server import FaultServer
 from servers.seaweedfs import LocalS3
+from torch.distributed.checkpoint import state_dict_saver
 from torch.distributed.checkpoint.api import CheckpointException
 
 from s3dlio_core import CheckpointError, InvalidArgumentError, Tuning
-from s3dlio_torch.dcp import CheckpointManager
+from s3dlio_torch.dcp import CheckpointManager, StorageWriter
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
 
@@ -103,6 +104,24 @@ def test_a_failed_save_leaves_nothing(fault_server: FaultServer) -> None:
         manager.save(2, state_of(2))
     assert set(fault_server.objects.buckets["data"]) == before
     assert_equal(restored(manager), state_of(1))
+
+
+def test_objects_stay_where_the_coordinator_may_still_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rank whose connection breaks after it has written: what it wrote may be committed a moment later."""
+
+    def broken(self: StorageWriter, metadata: Any, results: Any) -> None:
+        raise AssertionError
+
+    def save_on_a_rank(state: dict[str, Any], *, storage_writer: StorageWriter, **options: Any) -> None:
+        monkeypatch.setattr(StorageWriter, "finish", broken)
+        with pytest.raises(CheckpointException):
+            dcp.save(state, storage_writer=storage_writer, no_dist=True)
+        raise RuntimeError("connection closed by peer")
+
+    monkeypatch.setattr(state_dict_saver, "save", save_on_a_rank)
+    with pytest.raises(RuntimeError, match="connection closed"):
+        CheckpointManager(f"file://{tmp_path}").save(1, state_of(1))
+    assert list((tmp_path / "step-0000000001").glob("*.distcp"))
 
 
 def test_a_failed_deletion_is_a_warning(fault_server: FaultServer) -> None:
