@@ -60,7 +60,7 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
         overwrite: False: a checkpoint that exists already is an error.
         conditional_commit: False for services that refuse conditional writes: of two jobs saving to one URI the last
             one wins then, without either noticing.
-        progress: Called with a CheckpointProgress about twice a second, on the thread that saves; True draws a bar.
+        progress: Called with a CheckpointProgress about twice a second, on the thread that saves; True draws a bar on rank 0.
             For saves in a process it must be picklable.
         stall_timeout_seconds: A save of which nothing moves for so long fails, naming the object; None: never.
     Raises:
@@ -276,6 +276,8 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
 
     def _reporter(self) -> tuple[Callable[[CheckpointProgress], None] | None, ProgressBar | None]:
         if self._progress is True:
+            if self._rank:  # bars of several ranks would write over each other
+                return None, None
             bar = ProgressBar(f"save {self._uri}")
             return bar, bar
         return (self._progress or None), None
