@@ -60,8 +60,8 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
         overwrite: False: a checkpoint that exists already is an error.
         conditional_commit: False for services that refuse conditional writes: of two jobs saving to one URI the last
             one wins then, without either noticing.
-        progress: Called with a CheckpointProgress about twice a second, on the thread that saves; True draws a bar on rank 0.
-            For saves in a process it must be picklable.
+        progress: Called with a CheckpointProgress about twice a second, on the thread that saves; True draws a bar on
+            rank 0. For saves in a process it must be picklable.
         stall_timeout_seconds: A save of which nothing moves for so long fails, naming the object; None: never.
     Raises:
         InvalidArgumentError: A URI or an option that makes no sense.
