@@ -137,6 +137,7 @@ void WriterCore::finish(Pending pending) {
     }
   }
   auto error = failure_so_far();
+  if (error && pending.promise.is_cancelled()) error = error_of(ErrorCode::kCancelled, "cancelled");
   pending.promise.set(error ? Result<Unit>(std::move(*error)) : Result<Unit>(Unit()));
 }
 
@@ -148,7 +149,8 @@ void WriterCore::cancel_write() {
   }
   if (!upload) return;
   count(counters().cancelled);
-  upload->fail(error_of(ErrorCode::kCancelled, "cancelled"));
+  // Not kCancelled: abort(), which must follow, waits for the clean-up.
+  upload->fail(error_of(ErrorCode::kClosed, "a write was cancelled"));
 }
 
 // True: `pending` was put aside until a part has been sent.
@@ -314,7 +316,8 @@ void WriterCore::upload_ended(Result<PutResult> result) {
     closing.swap(inner_closing_);
     aborting.swap(inner_aborting_);
   }
-  if (pending) pending->promise.set(result ? error_of(ErrorCode::kInternal, "the upload ended early") : result.error());
+  if (pending && result) pending->promise.set(error_of(ErrorCode::kInternal, "the upload ended early"));
+  if (pending && !result) finish(std::move(*pending));
   if (aborting) aborting->set(Unit());
   if (closing) closing->set(std::move(result));
 }
