@@ -111,6 +111,12 @@ PARTICIPANTS |= {
     one.name: one
     for one in (
         Client("torch_ours", "s3dlio-torch", "torch_ours.py"),
+        Client(
+            "torch_ours_unhashed",
+            "s3dlio-torch, body not signed",
+            "torch_ours.py",
+            store_options={"payload_signing": "never"},
+        ),
         Client("torch_files", "torch FileSystemWriter/Reader", "torch_files.py"),
         Client("torch_fsspec", "torch FsspecWriter/Reader on s3fs", "torch_fsspec.py", (_TORCH, "s3fs")),
         Client(

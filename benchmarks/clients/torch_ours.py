@@ -30,7 +30,7 @@ def get_samples(job: Job) -> Work:
 
 
 def writer(job: Job) -> StorageWriter:
-    return StorageWriter(uri(job, f"{job.prefix}ours/"), **access(job))
+    return StorageWriter(uri(job, f"{job.prefix}ours/"), options=job.store_options, **access(job))
 
 
 def reader(job: Job) -> StorageReader:

@@ -15,11 +15,18 @@ SAVE = Question(
     warm=0,
     direction="in",
     baseline="torch_ours",
-    participants=("torch_ours", "torch_s3torchconnector", "torch_fsspec"),
+    participants=("torch_ours", "torch_ours_unhashed", "torch_s3torchconnector", "torch_fsspec"),
     prefix="checkpoint/",
     note="32 float32 tensors of 128 MiB, one process. Each with its own writer and reader.",
 )
-LOAD = replace(SAVE, name="load_state", title="Load of a 4 GiB state dict from S3", verb="load_state", direction="out")
+LOAD = replace(
+    SAVE,
+    name="load_state",
+    title="Load of a 4 GiB state dict from S3",
+    verb="load_state",
+    direction="out",
+    participants=("torch_ours", "torch_s3torchconnector", "torch_fsspec"),
+)
 SLICES = replace(
     LOAD,
     name="load_slices",
