@@ -35,6 +35,15 @@ def _no_real_credentials() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _leaves_the_environment_alone(_no_real_credentials: None) -> Iterator[None]:
+    """What one test sets, others would take for the user's."""
+    before = {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "S3DLIO_"))}
+    yield
+    after = {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "S3DLIO_"))}
+    assert after == before, "a test changed the environment"
+
+
 @pytest.fixture(scope="session")
 def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalS3]:
     with LocalS3(tmp_path_factory.mktemp("seaweedfs")) as server:

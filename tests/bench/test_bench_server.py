@@ -285,11 +285,11 @@ def exchange(server: Server, request: bytes) -> bytes:
     return answer
 
 
-def test_s3torchconnector(server: Server) -> None:
+def test_s3torchconnector(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     s3torchconnector = pytest.importorskip("s3torchconnector", exc_type=ImportError)
     client_module = pytest.importorskip("s3torchconnector._s3client")
-    os.environ.setdefault("AWS_ACCESS_KEY_ID", "any")
-    os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "any")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
     config = s3torchconnector.S3ClientConfig(force_path_style=True, part_size=8 * MIB)
     client = client_module.S3Client("us-east-1", endpoint=server.endpoint, s3client_config=config)
     data = os.urandom(20 * MIB + 3)
