@@ -146,7 +146,9 @@ def write_pieces(
             on_bytes(len(data))
         whole.check()
         yield writer.close()
-    except GeneratorExit:  # nobody is left to wait: the engine aborts what is dropped
+    except (GeneratorExit, KeyboardInterrupt, SystemExit):
+        # Not told by the runner but met on the way: it would take a call yielded here for the task's next one, and go
+        # on with all the others. The engine aborts what is dropped, and the end of the process waits for that.
         raise
     except BaseException:
         with contextlib.suppress(StorageError):  # what went wrong first is what the caller must see
