@@ -11,7 +11,7 @@ from contextlib import nullcontext
 import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
-from ranks import run_on_ranks
+from ranks import leave_ranks, run_on_ranks
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
@@ -58,8 +58,7 @@ if __name__ == "__main__":
     if "RANK" in os.environ:
         dist.init_process_group("gloo")
         {"save": save, "load": load}[sys.argv[1]](sys.argv[2])
-        dist.barrier()  # nobody leaves while another still talks to it
-        dist.destroy_process_group()
+        leave_ranks()
     else:
         with nullcontext() if len(sys.argv) > 1 else tempfile.TemporaryDirectory() as folder:
             main(sys.argv[1] if folder is None else f"file://{folder}/")

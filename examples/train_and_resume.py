@@ -12,7 +12,7 @@ from contextlib import nullcontext
 
 import torch
 import torch.distributed as dist
-from ranks import run_on_ranks
+from ranks import leave_ranks, run_on_ranks
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.nn.parallel import DistributedDataParallel
 from torchdata.stateful_dataloader import StatefulDataLoader
@@ -58,8 +58,7 @@ def train(uri: str, most_steps: int) -> None:
     if dist.get_rank() == 0:
         with s3dlio_core.open_store(uri) as store:
             store.put(f"seen-{step}.json", json.dumps([number for rank in everyone for number in rank]).encode())
-    dist.barrier()  # nobody leaves while another still talks to it
-    dist.destroy_process_group()
+    leave_ranks()
 
 
 def save(manager: CheckpointManager, step: int, model, optimizer, position: dict) -> None:

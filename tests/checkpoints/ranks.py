@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
@@ -148,6 +149,9 @@ def main() -> None:
             (Path(out) / f"{scenario}.{dist.get_rank()}").write_text(json.dumps(saw))
             dist.barrier()
     finally:
+        time.sleep(
+            0.5
+        )  # gloo's thread lets go of the last tensors first, or the end of the group may wait for it for ever
         dist.destroy_process_group()
 
 

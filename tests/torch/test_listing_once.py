@@ -11,7 +11,7 @@ from servers.access import credentials_of
 from servers.fault_server import FaultServer
 
 PROGRAM = """
-import json, sys
+import json, sys, time
 import torch.distributed as dist
 import s3dlio_core
 from s3dlio_torch import S3IterableDataset, S3MapDataset
@@ -27,6 +27,7 @@ except s3dlio_core.StorageError as error:
     found += [type(error).__name__, error.uri]
 print(json.dumps(found))
 dist.barrier()
+time.sleep(0.5)  # gloo's thread lets go of the last tensors first, or the end of the group may wait for it for ever
 dist.destroy_process_group()
 """
 
