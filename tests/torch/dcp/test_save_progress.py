@@ -49,7 +49,8 @@ def test_a_callback_hears_of_every_byte(tmp_path: Path, compression: str | None)
     assert [each.bytes_done for each in heard] == sorted(each.bytes_done for each in heard)
 
 
-def test_a_bar(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_bar(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # room for the folder's name and the figures
     writer = StorageWriter(f"file://{tmp_path}", progress=True)
     dcp.save({"weight": torch.zeros(1 << 18)}, storage_writer=writer, no_dist=True)
     shown = capfd.readouterr().err
