@@ -85,8 +85,11 @@ class RankSave:
             self._watch(tracker)
         except _Stalled as error:
             self._stop.set()
-            # A thread that waits for a dead disk may never end; neither may removing anything there.
-            threading.Thread(target=self._take_back, name="s3dlio-save-take-back", daemon=True).start()
+            # A thread that waits for a dead disk may never end; neither may removing anything there. One that does
+            # end may have completed its object only now.
+            threading.Thread(
+                target=self._take_back_after, args=(threads,), name="s3dlio-save-take-back", daemon=True
+            ).start()
             raise CheckpointError(str(error), operation="save", uri=error.uri) from None
         except BaseException as error:
             self._stop.set()
@@ -139,6 +142,11 @@ class RankSave:
     def _report(self, progress: CheckpointProgress) -> None:
         if self.options.report is not None:
             self.options.report(progress)
+
+    def _take_back_after(self, threads: list[threading.Thread]) -> None:
+        for thread in threads:
+            thread.join()
+        self._take_back()
 
     def _take_back(self) -> None:
         if failure := remove_objects(self.stores[0], self.objects):
