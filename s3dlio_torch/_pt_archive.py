@@ -10,6 +10,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from s3dlio_core._seekable import SeekableFile
 from s3dlio_core.checksum import crc32
 from s3dlio_core.errors import CheckpointError, ChecksumMismatchError
 from s3dlio_core.fill import Fill, Source, fill_many
@@ -83,14 +84,13 @@ class Record:
         return int(start)
 
 
-class PartialFile(io.RawIOBase):
+class PartialFile(SeekableFile):
     """An object as a seekable file of which some pieces are in memory; others are read when asked for."""
 
     def __init__(self, source: Source) -> None:
-        super().__init__()
+        super().__init__(source.size)
         self._source = source
         self._pieces: list[tuple[int, memoryview]] = []
-        self._position = 0
 
     def keep(self, ranges: list[tuple[int, int]]) -> None:
         """Read these ranges, in one call, and hold them."""
@@ -100,7 +100,7 @@ class PartialFile(io.RawIOBase):
             fill_many([Fill(self._source, missing, targets)], 1)
         self._pieces += [(start, memoryview(target)) for (start, _), target in zip(missing, targets, strict=True)]
 
-    def at(self, start: int, end: int) -> memoryview:
+    def bytes_at(self, start: int, end: int) -> memoryview:
         """Bytes [start, end), which lie inside the object."""
         held = self._held(start, end)
         if held is not None:
@@ -115,35 +115,6 @@ class PartialFile(io.RawIOBase):
             if place <= start and end <= place + len(piece):
                 return piece[start - place : end - place]
         return None
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._source.size}[whence]
-        if base + offset < 0:
-            raise ValueError(f"position {base + offset} lies before the start")
-        self._position = base + offset
-        return self._position
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        left = max(self._source.size - self._position, 0)
-        count = left if size is None or size < 0 else min(size, left)
-        data = bytes(self.at(self._position, self._position + count))
-        self._position += count
-        return data
-
-    def readinto(self, out: Any, /) -> int:
-        target = memoryview(out).cast("B")
-        data = self.read(len(target))
-        target[: len(data)] = data
-        return len(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +147,7 @@ def open_archive(source: Source) -> Archive:
     file = PartialFile(source)
     ends = sorted({0, max(0, source.size - _END_BYTES)})
     file.keep([(start, min(start + _END_BYTES, source.size)) for start in ends])
-    if source.size < 4 or bytes(file.at(0, 4)) != _LOCAL_MAGIC:
+    if source.size < 4 or bytes(file.bytes_at(0, 4)) != _LOCAL_MAGIC:
         raise UnusualArchive
     records, directory = _records(file, source)
     storages = {name[5:]: record for name, record in records.items() if name.startswith("data/")}
@@ -231,8 +202,8 @@ def _records(file: PartialFile, source: Source) -> tuple[dict[str, Record], int]
 
 
 def _contents(file: PartialFile, record: Record, source: Source, has_checksums: bool) -> bytes:
-    start = record.start_in(file.at(record.header, record.header + record.header_size), source)
-    contents = bytes(file.at(start, start + record.size))
+    start = record.start_in(file.bytes_at(record.header, record.header + record.header_size), source)
+    contents = bytes(file.bytes_at(start, start + record.size))
     if has_checksums and crc32(contents) != record.crc:
         raise mismatch(record, crc32(contents), source.uri)
     return contents

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+from s3dlio_core._seekable import SeekableFile
 from s3dlio_core.errors import RecordError
 
 __all__ = ["HeadReader"]
@@ -82,41 +83,14 @@ class HeadReader:
         self.requests += 1
 
 
-class _File(io.RawIOBase):
+class _File(SeekableFile):
     def __init__(self, reader: HeadReader, most_at_once: int) -> None:
-        super().__init__()
+        super().__init__(reader.size)
         self._reader = reader
         self._most_at_once = most_at_once
-        self._position = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._reader.size}[whence]
-        if base + offset < 0:
-            raise ValueError(f"position {base + offset} lies before the start")
-        self._position = base + offset
-        return self._position
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        left = max(self._reader.size - self._position, 0)
-        count = left if size is None or size < 0 else min(size, left)
-        if count > self._most_at_once:
-            message = f"the description at byte {self._position} claims {count} bytes; expected at most"
+    def bytes_at(self, start: int, end: int) -> memoryview:
+        if end - start > self._most_at_once:
+            message = f"the description at byte {start} claims {end - start} bytes; expected at most"
             raise RecordError(f"{message} {self._most_at_once}")
-        data = bytes(self._reader.at(self._position, count)) if count else b""
-        self._position += count
-        return data
-
-    def readinto(self, out: Any, /) -> int:
-        target = memoryview(out).cast("B")
-        data = self.read(len(target))
-        target[: len(data)] = data
-        return len(data)
+        return self._reader.at(start, end - start)
