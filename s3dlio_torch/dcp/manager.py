@@ -16,6 +16,7 @@ from torch.distributed.checkpoint.state_dict_saver import AsyncCheckpointerType,
 from s3dlio_core import CheckpointError, Store, Tuning, open_store
 from s3dlio_core.checkpoint.steps import Steps, steps_to_delete
 from s3dlio_core.errors import InvalidArgumentError, StorageError
+from s3dlio_torch.dcp.arguments import store_options
 from s3dlio_torch.dcp.metadata import read_metadata
 from s3dlio_torch.dcp.reader import StorageReader
 from s3dlio_torch.dcp.writer import StorageWriter
@@ -93,8 +94,8 @@ class CheckpointManager:
         self._place: dict[str, Any] = {**given, "options": options, "tuning": tuning}
         self._writer_options = writer_options or {}
         self._reader_options = reader_options or {}
-        store_options = {**{k: v for k, v in given.items() if v is not None}, **(options or {})}
-        self._store: Store = open_store(uri, tuning=tuning, **store_options)
+        own_options = store_options(endpoint_url, region, profile, options)
+        self._store: Store = open_store(uri, tuning=tuning, **own_options)
         self._steps = Steps(self._store)
         self._running: _AsyncSave | None = None
         self._own_group: dist.ProcessGroup | None = None

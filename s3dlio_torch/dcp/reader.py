@@ -14,11 +14,12 @@ from torch.distributed.checkpoint.planner import LoadPlan, LoadPlanner
 from torch.distributed.checkpoint.storage import StorageReader as TorchStorageReader
 from torch.futures import Future
 
-from s3dlio_core import CheckpointError, Store, Tuning, open_store, parse_uri
+from s3dlio_core import CheckpointError, Store, Tuning, open_store
 from s3dlio_core._bounded import BoundedRun
 from s3dlio_core.checkpoint.names import metadata_key
 from s3dlio_core.checkpoint.progress import CheckpointProgress
 from s3dlio_core.errors import BucketNotFoundError, InvalidArgumentError, ObjectNotFoundError, StorageError
+from s3dlio_torch.dcp.arguments import check_window, checked_uri, is_uri, store_options
 from s3dlio_torch.dcp.load_batch import Batches
 from s3dlio_torch.dcp.load_item import LoadItem
 from s3dlio_torch.dcp.load_plan import PlannedLoad
@@ -28,7 +29,6 @@ from s3dlio_torch.dcp.metadata import read_metadata
 
 __all__ = ["StorageReader"]
 
-_LEAST_WINDOW = 16 << 20
 _SHARES = 8  # of the window: so many batches that need memory of ours run at once
 
 
@@ -73,9 +73,8 @@ class StorageReader(TorchStorageReader):
         extension_registry: ExtensionRegistry | None = None,
     ) -> None:
         super().__init__()
-        self._uri = _checked_uri(uri)
-        given = {"endpoint_url": endpoint_url, "region": region, "profile": profile}
-        self._store_options = {**{k: v for k, v in given.items() if v is not None}, **(options or {})}
+        self._uri = checked_uri(uri)
+        self._store_options = store_options(endpoint_url, region, profile, options)
         self._tuning = tuning
         _check_options(verify, window_bytes, stall_timeout_seconds)
         self._verify = verify
@@ -93,7 +92,7 @@ class StorageReader(TorchStorageReader):
     def reset(self, checkpoint_id: str | os.PathLike[str] | None = None) -> None:
         """A new load begins, of `checkpoint_id` if it is given."""
         if checkpoint_id:
-            self._uri = _checked_uri(checkpoint_id)
+            self._uri = checked_uri(checkpoint_id)
         self._close()
         self._metadata = None
         self.load_id = uuid.uuid4().hex
@@ -178,11 +177,7 @@ class StorageReader(TorchStorageReader):
     @classmethod
     def validate_checkpoint_id(cls, checkpoint_id: str | os.PathLike[str]) -> bool:
         """Whether `checkpoint_id` is a URI that a store can be opened at."""
-        try:
-            _checked_uri(checkpoint_id)
-        except InvalidArgumentError:
-            return False
-        return True
+        return is_uri(checkpoint_id)
 
     def __getstate__(self) -> dict[str, Any]:
         # What belongs to a process stays there: the store is opened where it is used.
@@ -232,14 +227,7 @@ class StorageReader(TorchStorageReader):
         return CheckpointError(message, operation="load", uri=store.uri_of(key))
 
 
-def _checked_uri(uri: str | os.PathLike[str]) -> str:
-    return str(parse_uri(uri))
-
-
 def _check_options(verify: Verify, window_bytes: int, stall_timeout_seconds: float | None) -> None:
     if verify not in (True, False, "whole"):
         raise InvalidArgumentError(f'verify is {verify!r}; expected True, "whole" or False')
-    if window_bytes < _LEAST_WINDOW:
-        raise InvalidArgumentError(f"window_bytes is {window_bytes}; expected {_LEAST_WINDOW} or more")
-    if stall_timeout_seconds is not None and not stall_timeout_seconds > 0:
-        raise InvalidArgumentError(f"stall_timeout_seconds is {stall_timeout_seconds}; expected more than 0, or None")
+    check_window(window_bytes, stall_timeout_seconds)

@@ -16,7 +16,7 @@ from torch.distributed.checkpoint.storage import StorageWriter as TorchStorageWr
 from torch.distributed.checkpoint.storage import WriteResult
 from torch.futures import Future
 
-from s3dlio_core import CheckpointError, Store, Tuning, open_store, parse_uri
+from s3dlio_core import CheckpointError, Store, Tuning, open_store
 from s3dlio_core.checkpoint.codec import CODECS, zstandard_module
 from s3dlio_core.checkpoint.commit import Commit, remove_objects
 from s3dlio_core.checkpoint.fault_points import reach
@@ -24,6 +24,7 @@ from s3dlio_core.checkpoint.names import data_key, metadata_key, new_save_id
 from s3dlio_core.checkpoint.progress import CheckpointProgress
 from s3dlio_core.checkpoint.seal import seal
 from s3dlio_core.errors import InvalidArgumentError, StorageError
+from s3dlio_torch.dcp.arguments import LEAST_WINDOW, check_window, checked_uri, is_uri, store_options
 from s3dlio_torch.dcp.metadata import read_metadata
 from s3dlio_torch.dcp.prefix_strategy import DefaultPrefixStrategy, PrefixStrategy
 from s3dlio_torch.dcp.progress_bar import ProgressBar
@@ -34,7 +35,6 @@ from s3dlio_torch.dcp.staging import StageForAsyncSave
 __all__ = ["StorageWriter"]
 
 _LAYOUT_VERSION = "1.0.0"  # of torch's Metadata
-_LEAST_WINDOW = 16 << 20
 
 
 class StorageWriter(StageForAsyncSave, TorchStorageWriter):
@@ -88,9 +88,8 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
         stall_timeout_seconds: float | None = 600.0,
     ) -> None:
         super().__init__()
-        self._uri = _checked_uri(uri)
-        given = {"endpoint_url": endpoint_url, "region": region, "profile": profile}
-        self._store_options = {**{k: v for k, v in given.items() if v is not None}, **(options or {})}
+        self._uri = checked_uri(uri)
+        self._store_options = store_options(endpoint_url, region, profile, options)
         self._tuning = tuning
         _check_counts(thread_count, window_bytes, staging_bytes, stall_timeout_seconds)
         _check_compression(compression)
@@ -117,7 +116,7 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
     def reset(self, checkpoint_id: str | os.PathLike[str] | None = None) -> None:
         """A new save begins, at `checkpoint_id` if it is given."""
         if checkpoint_id:
-            self._uri = _checked_uri(checkpoint_id)
+            self._uri = checked_uri(checkpoint_id)
         self._close_stores()
         self._forget_save()
 
@@ -216,11 +215,7 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
     @classmethod
     def validate_checkpoint_id(cls, checkpoint_id: str | os.PathLike[str]) -> bool:
         """Whether `checkpoint_id` is a URI that a store can be opened at."""
-        try:
-            _checked_uri(checkpoint_id)
-        except InvalidArgumentError:
-            return False
-        return True
+        return is_uri(checkpoint_id)
 
     def storage_meta(self) -> StorageMeta:
         """Which checkpoint, and which save of it."""
@@ -255,7 +250,7 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
         """Store `number` of this rank: objects written at once have one each, so that each has its share of memory."""
         while len(self._stores) <= number:
             tuning = self._tuning or Tuning.from_environment()
-            share = max(_LEAST_WINDOW, self._window_bytes // self.thread_count)
+            share = max(LEAST_WINDOW, self._window_bytes // self.thread_count)
             tuning = dataclasses.replace(tuning, max_in_flight_bytes=min(tuning.max_in_flight_bytes, share))
             self._stores.append(open_store(self._uri, tuning=tuning, **self._store_options))
         return self._stores[number]
@@ -300,21 +295,14 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
             warnings.warn(f"objects of {what} could not be removed: {failure}", stacklevel=3)
 
 
-def _checked_uri(uri: str | os.PathLike[str]) -> str:
-    return str(parse_uri(uri))
-
-
 def _check_counts(
     thread_count: int, window_bytes: int, staging_bytes: int, stall_timeout_seconds: float | None
 ) -> None:
     if thread_count < 1:
         raise InvalidArgumentError(f"thread_count is {thread_count}; expected 1 or more")
-    if window_bytes < _LEAST_WINDOW:
-        raise InvalidArgumentError(f"window_bytes is {window_bytes}; expected {_LEAST_WINDOW} or more")
     if staging_bytes < 1 << 20 or staging_bytes % 4096:
         raise InvalidArgumentError(f"staging_bytes is {staging_bytes}; expected a multiple of 4096 from 1 MiB")
-    if stall_timeout_seconds is not None and not stall_timeout_seconds > 0:
-        raise InvalidArgumentError(f"stall_timeout_seconds is {stall_timeout_seconds}; expected more than 0, or None")
+    check_window(window_bytes, stall_timeout_seconds)
 
 
 def _check_compression(compression: str | None) -> None:
