@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -187,8 +188,8 @@ def _parse_json(text: bytes, uri: str) -> dict[str, Any]:
     def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         entries = dict(pairs)
         if len(entries) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
+            times = Counter(name for name, _ in pairs)
+            twice = next(name for name, count in times.items() if count > 1)
             _refuse(uri, f'the head has "{twice}" twice')
         return entries
 
@@ -223,8 +224,11 @@ def _tensor_of(name: str, entry: Any, header_size: int, uri: str) -> TensorInfo:
         _refuse(uri, f"{where} has the shape {str(shape)[:80]}; expected a list of integers from 0")
     if not _are_sizes(offsets) or len(offsets) != 2 or offsets[1] < offsets[0]:
         _refuse(uri, f"{where} has the offsets {str(offsets)[:80]}; expected [start, end]")
-    if math.prod(extent or 1 for extent in shape) >= _LARGEST:
-        _refuse(uri, f"{where} has the shape {str(shape)[:80]}, which no memory holds")
+    elements = 1
+    for extent in shape:  # told at the first that is too many: the product of all that a head can hold takes for ever
+        elements *= extent or 1
+        if elements >= _LARGEST:
+            _refuse(uri, f"{where} has the shape {str(shape)[:80]}, which no memory holds")
     bits, stored = math.prod(shape) * DTYPE_BITS[dtype], 8 * (offsets[1] - offsets[0])
     if bits != stored:
         _refuse(uri, f"{where} of {dtype} {shape} needs {bits} bits; its offsets {offsets} hold {stored}")
