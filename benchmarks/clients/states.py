@@ -5,9 +5,10 @@ from typing import Any
 
 import torch
 import torch.distributed.checkpoint as dcp
-from harness import Consume, Job, Prepared
+from harness import Consume, Job, Prepared, Verb
 
 Maker = Callable[[], Any]  # of a storage writer or a storage reader
+MakerFor = Callable[[Job], Any]  # the same, where it depends on the job
 WAYS = 8  # a resharding load wants one rank's rows out of so many
 
 
@@ -36,6 +37,21 @@ def weights(job: Job, store: Callable[[dict[str, torch.Tensor]], None], load: Ca
             expect(name_of(index), found[name_of(index)], tensor_of(index, job.size))
 
     return Prepared(work, check)
+
+
+def state_verbs(writer: MakerFor, reader: MakerFor) -> tuple[Verb, Verb, Verb]:
+    """save_state, load_state and load_slices through storage of one kind."""
+
+    def save_state(job: Job) -> Prepared:
+        return saving(job, lambda: writer(job))
+
+    def load_state(job: Job) -> Prepared:
+        return loading(job, lambda: writer(job), lambda: reader(job))
+
+    def load_slices(job: Job) -> Prepared:
+        return resharding(job, lambda: writer(job), lambda: reader(job))
+
+    return save_state, load_state, load_slices
 
 
 def saving(job: Job, writer: Maker) -> Prepared:

@@ -5,7 +5,7 @@ from typing import Any
 
 import harness
 from harness import Consume, Job, Prepared, Work
-from states import loading, resharding, saving, weights
+from states import state_verbs, weights
 from torch.utils.data import DataLoader
 
 from s3dlio_torch import S3IterableDataset, safetensors
@@ -37,18 +37,6 @@ def reader(job: Job) -> StorageReader:
     return StorageReader(uri(job, f"{job.prefix}ours/"), **access(job))
 
 
-def save_state(job: Job) -> Prepared:
-    return saving(job, lambda: writer(job))
-
-
-def load_state(job: Job) -> Prepared:
-    return loading(job, lambda: writer(job), lambda: reader(job))
-
-
-def load_slices(job: Job) -> Prepared:
-    return resharding(job, lambda: writer(job), lambda: reader(job))
-
-
 def load_weights(job: Job) -> Prepared:
     name = uri(job, f"{job.prefix}model.safetensors")
     return weights(
@@ -59,4 +47,4 @@ def load_weights(job: Job) -> Prepared:
 
 
 if __name__ == "__main__":
-    harness.main("s3dlio-torch", get_samples, save_state, load_state, load_slices, load_weights)
+    harness.main("s3dlio-torch", get_samples, *state_verbs(writer, reader), load_weights)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import harness
-from harness import Consume, Job, Prepared, Work
+from harness import Consume, Job, Work
 from s3torchconnector import S3ClientConfig, S3IterableDataset
 from s3torchconnector.dcp import S3StorageReader, S3StorageWriter
-from states import loading, resharding, saving
+from states import state_verbs
 from torch.utils.data import DataLoader
 
 CONFIG = S3ClientConfig(force_path_style=True)
@@ -35,17 +35,5 @@ def reader(job: Job) -> S3StorageReader:
     return S3StorageReader(job.region, f"s3://{job.bucket}/{job.prefix}connector", s3client_config=CONFIG)
 
 
-def save_state(job: Job) -> Prepared:
-    return saving(job, lambda: writer(job))
-
-
-def load_state(job: Job) -> Prepared:
-    return loading(job, lambda: writer(job), lambda: reader(job))
-
-
-def load_slices(job: Job) -> Prepared:
-    return resharding(job, lambda: writer(job), lambda: reader(job))
-
-
 if __name__ == "__main__":
-    harness.main("s3torchconnector", get_samples, save_state, load_state, load_slices)
+    harness.main("s3torchconnector", get_samples, *state_verbs(writer, reader))
