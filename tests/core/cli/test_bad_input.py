@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from core.cli.cli_program import Ended, Program, access
 from faults.test_network import deaf_port
 from servers.fault_server import FaultServer
 from servers.moto import MotoServer
+from small_disk import small_disk
 
 NO_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
 
@@ -111,13 +111,8 @@ def test_file_where_a_folder_is_needed(program: Program, folder: Path) -> None:
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MiB."""
-    place = tmp_path / "tiny"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("mounting a small file system needs root and its capability")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    with small_disk(tmp_path / "tiny", "1m") as place:
+        yield place
 
 
 @pytest.mark.parametrize("size", ["2MiB", "40MiB"])  # as a whole, and in pieces
