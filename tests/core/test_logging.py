@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from s3dlio_core import Store, _ext, open_store, set_log_level
 
@@ -22,19 +22,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
     set_log_level(logging.NOTSET)
 
 
-def within_a_second(happened: Callable[[], bool]) -> bool:
-    for _ in range(100):
-        if happened():
-            return True
-        time.sleep(0.01)
-    return False
-
-
 def test_lines_arrive_with_their_level(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     set_log_level(logging.DEBUG)
     _ext.log(logging.DEBUG, "fine detail")
     _ext.log(WARNING, "100% odd")
-    assert within_a_second(lambda: len(caplog.records) >= 2)
+    wait_until(lambda: len(caplog.records) >= 2)
     assert [
         (r.name, r.levelno, r.getMessage()) for r in caplog.records if r.getMessage() in ("fine detail", "100% odd")
     ] == [
@@ -47,7 +39,7 @@ def test_level_keeps_the_rest_out(store: Store, caplog: pytest.LogCaptureFixture
     set_log_level("WARNING")
     _ext.log(logging.INFO, "not this")
     _ext.log(WARNING, "but this")
-    assert within_a_second(lambda: any(r.getMessage() == "but this" for r in caplog.records))
+    wait_until(lambda: any(r.getMessage() == "but this" for r in caplog.records))
     assert not any(r.getMessage() == "not this" for r in caplog.records)
 
 
@@ -55,20 +47,20 @@ def test_level_is_followed_when_a_store_is_opened(caplog: pytest.LogCaptureFixtu
     caplog.set_level(logging.DEBUG, logger="s3dlio_core")
     with open_store(f"file://{tmp_path}"):
         _ext.log(logging.DEBUG, "seen")
-        assert within_a_second(lambda: any(r.getMessage() == "seen" for r in caplog.records))
+        wait_until(lambda: any(r.getMessage() == "seen" for r in caplog.records))
 
 
 def test_secrets_are_taken_out(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     _ext.Credentials("AK", "hide-this-secret", "and-this-token")
     _ext.log(WARNING, "said hide-this-secret and and-this-token")
-    assert within_a_second(lambda: bool(caplog.records))
+    wait_until(lambda: bool(caplog.records))
     assert "hide-this" not in caplog.text
     assert "and-this-token" not in caplog.text
 
 
 def test_line_that_is_no_utf8_is_shown_anyway(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     _ext.log(WARNING, "über")
-    assert within_a_second(lambda: "über" in caplog.text)
+    wait_until(lambda: "über" in caplog.text)
 
 
 def test_handler_that_calls_the_store_does_not_deadlock(store: Store) -> None:
@@ -87,7 +79,7 @@ def test_handler_that_calls_the_store_does_not_deadlock(store: Store) -> None:
         threads = [threading.Thread(target=_ext.log, args=(WARNING, "now")) for _ in range(4)]
         for thread in threads:
             thread.start()
-        assert within_a_second(lambda: len(got) == 4)
+        wait_until(lambda: len(got) == 4)
         for thread in threads:
             thread.join(5)
     finally:
@@ -110,4 +102,4 @@ def test_too_many_lines_are_dropped_and_counted(store: Store, caplog: pytest.Log
     finally:
         blocked.set()
         logger.removeHandler(handler)
-    assert within_a_second(lambda: "log lines were dropped" in caplog.text)
+    wait_until(lambda: "log lines were dropped" in caplog.text)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 from servers.fault_server import FaultServer
+from waiting import wait_until
 
 from s3dlio_core import CredentialsError, Store, Tuning, _ext, _service, open_store
 from s3dlio_core.credentials import CredentialChain
@@ -70,16 +70,11 @@ def test_log_lines_do_not_wait_for_a_slow_look_up(
     provider.wait.clear()
     reading = threading.Thread(target=store.get, args=("a",))
     reading.start()
-    while provider.asked == 0:
-        time.sleep(0.01)
+    wait_until(lambda: provider.asked)
     _ext.log(logging.WARNING, "meanwhile")
-    for _ in range(200):
-        if "meanwhile" in caplog.text:
-            break
-        time.sleep(0.01)
+    wait_until(lambda: "meanwhile" in caplog.text)
     provider.wait.set()
     reading.join(20)
-    assert "meanwhile" in caplog.text
     assert not reading.is_alive()
 
 

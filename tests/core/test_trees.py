@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from servers.fault_server import FaultServer, Reply
+from waiting import until
 
 import s3dlio_core as s3dlio
 from s3dlio_core import DownloadError, InvalidArgumentError, ObjectNotFoundError, Progress, UploadError, _transfer
@@ -202,18 +203,13 @@ def test_object_replaced_between_its_pieces(bucket: FaultServer, tmp_path: Path)
 async def test_cancelled_upload_leaves_nothing(bucket: FaultServer, tree: Path) -> None:
     bucket.fault("upload_part", skip=1, times=None, delay_head_seconds=30)
     task = asyncio.create_task(s3dlio.upload_async(tree / "big.bin", "s3://data/big"))
-    while bucket.count("upload_part") < 2:
-        await asyncio.sleep(0.01)
+    await until(lambda: bucket.count("upload_part") >= 2)
     began = time.monotonic()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert time.monotonic() - began < 5
-    for _ in range(100):
-        if not bucket.objects.uploads:
-            break
-        await asyncio.sleep(0.05)
-    assert bucket.objects.uploads == {}
+    await until(lambda: not bucket.objects.uploads)
     assert bucket.stored("data", "big") is None
 
 

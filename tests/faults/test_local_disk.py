@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from servers.content import MIB, content
 from servers.guarded import Guarded
+from small_disk import small_disk
+from waiting import wait_until
 
 from s3dlio_core import (
     InvalidArgumentError,
@@ -31,13 +31,8 @@ DATA = content(9 * MIB + 3, seed=29)
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MiB."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("mounting a small file system needs root and its capability")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with small_disk(tmp_path / "tiny", "4m") as folder:
+        yield folder
 
 
 @pytest.fixture(params=["file", "direct"])
@@ -211,7 +206,4 @@ def test_names_that_are_no_text_are_left_out(store: Store, tmp_path: Path, caplo
     Path(os.fsdecode(os.fsencode(tmp_path / "root") + b"/bad\xff")).mkdir()
     assert [meta.key for meta in store.list()] == ["folder/good", "good"]
     assert list(store.list_with_delimiter().common_prefixes) == ["folder/"]
-    give_up = time.monotonic() + 10
-    while "\\xff" not in caplog.text and time.monotonic() < give_up:  # they come by a thread of their own
-        time.sleep(0.01)
-    assert "\\xff" in caplog.text
+    wait_until(lambda: "\\xff" in caplog.text)  # the lines come by a thread of their own

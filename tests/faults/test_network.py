@@ -13,6 +13,7 @@ import pytest
 from servers.content import MIB, content
 from servers.fault_server import FaultServer
 from servers.guarded import Guarded
+from waiting import until
 
 from s3dlio_core import ConnectionFailedError, StorageError, TransferTimeoutError, stats
 
@@ -90,7 +91,7 @@ def test_g25_dead_address_of_several(server: FaultServer, store_on) -> None:
     store = store_on(Nowhere(f"http://localhost:{server.port}"), tuning=ONE)
     began = time.monotonic()
     assert store.get("a") == DATA
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     assert stats()["addresses_marked_bad"] <= 1
 
 
@@ -153,16 +154,20 @@ async def test_g29_cancelled_at_any_point(server: FaultServer, store_on, moment:
     server.fault("get", times=None, **faults[moment])
     store = store_on(server, tuning={"part_size": MIB, **PATIENT})
     guarded = Guarded(len(DATA))
+    untouched = bytes(guarded)
     task = asyncio.create_task(store.get_into_async("a", guarded.view))
-    await asyncio.sleep(0 if moment == "connect" else 0.4)
+    if moment == "head":
+        await until(lambda: server.count("get") > 0)
+    elif moment == "body":
+        await until(lambda: bytes(guarded) != untouched)
+    else:
+        await asyncio.sleep(0)
     began = time.monotonic()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     frozen = bytes(guarded)
-    assert time.monotonic() - began < 0.5
-    if moment == "body":
-        assert frozen != b"\xee" * len(DATA), "the test came too early"
+    assert time.monotonic() - began < 5
     await asyncio.sleep(0.3)
     assert bytes(guarded) == frozen, "memory was written after the cancellation surfaced"
     guarded.check()
@@ -176,16 +181,12 @@ async def test_g29_cancelled_upload_leaves_nothing(server: FaultServer, store_on
     server.fault("upload_part", skip=1, times=None, delay_head_seconds=30)
     store = store_on(server, tuning={"part_size": 5 * MIB, "multipart_threshold": 6 * MIB, **PATIENT})
     task = asyncio.create_task(store.put_async("up", whole))
-    await asyncio.sleep(0.5)
+    await until(lambda: server.count("upload_part") > 1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     server.heal()
-    for _ in range(50):
-        if not server.objects.uploads:
-            break
-        await asyncio.sleep(0.1)
-    assert server.objects.uploads == {}
+    await until(lambda: not server.objects.uploads)
     assert server.stored("data", "up") is None
 
 
@@ -196,7 +197,7 @@ def test_g29_closing_a_store_ends_its_calls(server: FaultServer, store_on) -> No
     began = time.monotonic()
     stream.close()
     store.close()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 def test_first_failure_takes_back_the_others(server: FaultServer, store_on) -> None:
@@ -207,4 +208,4 @@ def test_first_failure_takes_back_the_others(server: FaultServer, store_on) -> N
     with pytest.raises(StorageError) as caught:
         store.get_many(["a", "a", "bad", "a"])
     assert caught.value.service_code == "AccessDenied"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5

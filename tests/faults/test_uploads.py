@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import time
 
 import pytest
 from servers.access import IMPATIENT
 from servers.content import MIB, content
 from servers.fault_server import FaultServer, Reply, Request
 from servers.objects import error_document
+from waiting import wait_until
 
 from s3dlio_core import (
     ConnectionFailedError,
@@ -254,10 +254,7 @@ def test_writer_dropped_without_close_aborts(server: FaultServer, store: Store) 
     writer = store.open_writer("up")
     writer.write(DATA)
     del writer
-    for _ in range(100):
-        if not server.objects.uploads:
-            break
-        time.sleep(0.05)
+    wait_until(lambda: not server.objects.uploads)
     nothing_left(server)
 
 

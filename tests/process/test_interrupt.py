@@ -14,6 +14,7 @@ import pytest
 from servers.access import credentials_of
 from servers.content import MIB, content
 from servers.fault_server import FaultServer
+from waiting import wait_until
 
 SMALL_PARTS = {"S3DLIO_PART_SIZE": "5MiB", "S3DLIO_MULTIPART_THRESHOLD": "6MiB"}
 DATA = content(40 * MIB + 11, seed=35)
@@ -34,11 +35,8 @@ def interrupted(
         stderr=subprocess.PIPE,
         text=True,
     )
-    give_up = time.monotonic() + 30
-    while not when():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
+    wait_until(lambda: when() or process.poll() is not None)
+    assert process.poll() is None, process.communicate()
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
@@ -115,9 +113,7 @@ def test_interrupted_put_of_the_library_leaves_nothing(fault_server: FaultServer
         s3dlio_core.open_store("s3://data/", **{credentials_of(fault_server)!r}).put("big", bytes(40 << 20))
     """
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
-    give_up = time.monotonic() + 20
-    while not fault_server.count("create_upload") and time.monotonic() < give_up:
-        time.sleep(0.01)
+    wait_until(lambda: fault_server.count("create_upload"))
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=20)
     assert "KeyboardInterrupt" in stderr

@@ -11,6 +11,7 @@ import pytest
 from dataset_files import flat, index_of, write_samples
 from servers.access import credentials_of
 from servers.fault_server import FaultServer
+from waiting import until
 
 from s3dlio_torch import AsyncLoader, S3IterableDataset, create_async_loader
 
@@ -105,12 +106,7 @@ async def test_leaving_early_frees_thread_and_stream(fault_server: FaultServer) 
         assert len(await anext(batches)) == 2
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(batches), 0.1)
-    for _ in range(500):
-        if not any(thread.name.startswith("s3dlio-batches") for thread in threading.enumerate()):
-            break
-        await asyncio.sleep(0.01)
-    else:
-        pytest.fail("the waiting thread is still there")
+    await until(lambda: not any(thread.name.startswith("s3dlio-batches") for thread in threading.enumerate()))
 
 
 async def test_it_resumes(uri: str) -> None:

@@ -16,6 +16,7 @@ from dataset_files import index_of, write_samples
 from servers.access import IMPATIENT, QUICK, credentials_of
 from servers.fault_server import FaultServer
 from torch.utils.data import DataLoader
+from waiting import wait_until
 
 import s3dlio_core
 from s3dlio_core import Tuning
@@ -215,9 +216,6 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
         next(samples)
         del dataset, loader, samples
     gc.collect()
-    deadline = time.monotonic() + 20
-    while multiprocessing.active_children() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not multiprocessing.active_children()
+    wait_until(lambda: not multiprocessing.active_children())
+    wait_until(lambda: not any(thread.name.startswith("s3dlio-batches") for thread in threading.enumerate()))
     assert shared() <= before
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("s3dlio-batches")]

@@ -13,6 +13,7 @@ from checkpoints.states import assert_equal, load_by_torch, random_tensor
 from servers.access import QUICK, credentials_of
 from servers.fault_server import FaultServer
 from torch.distributed.checkpoint.api import CheckpointException
+from waiting import wait_until
 
 from s3dlio_core import AccessDeniedError, CheckpointError, ServerError, Tuning
 from s3dlio_torch.dcp import StorageWriter, save_plan
@@ -126,6 +127,9 @@ def test_a_stuck_server_is_named(fault_server: FaultServer) -> None:
     assert "has moved" in str(failure)
     assert "s3://data/ck/__0_0-" in str(failure)
     fault_server.heal()
+    # The save is over while its threads still wait for the store; they clean up when it answers.
+    wait_until(lambda: not any(thread.name.startswith("s3dlio-save") for thread in threading.enumerate()))
+    nothing_left(fault_server)
 
 
 def test_a_callback_that_raises_ends_the_save(tmp_path: Path) -> None:
