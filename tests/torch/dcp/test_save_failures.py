@@ -120,7 +120,7 @@ def test_what_was_there_stays(tmp_path: Path) -> None:
 
 
 def test_a_stuck_server_is_named(fault_server: FaultServer) -> None:
-    fault_server.fault("upload_part", times=None, stall_head=True)
+    fault_server.fault("upload_part", times=None, delay_head_seconds=4)
     writer = writer_on(fault_server, stall_timeout_seconds=1.0, thread_count=1)
     failure = failure_of(writer)
     assert isinstance(failure, CheckpointError)
