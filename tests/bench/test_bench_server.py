@@ -275,6 +275,17 @@ def test_chunked_request_and_keep_alive(server: Server) -> None:
     assert exchange(server, b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 ")
 
 
+def test_absolute_form_of_the_target(server: Server) -> None:
+    """The AWS C++ client sends it, as to a proxy."""
+    head = b" http://127.0.0.1:9/bucket/absolute HTTP/1.1\r\nHost: x\r\n"
+    requests = b"PUT" + head + b"Content-Length: 5\r\n\r\nhelloGET" + head + b"Connection: close\r\n\r\n"
+    assert exchange(server, requests).endswith(b"\r\n\r\nhello")
+    assert b"\r\n\r\nhello" in exchange(
+        server, b"GET /bucket/absolute HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    assert exchange(server, b"GET http://nothing-behind HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
 def exchange(server: Server, request: bytes) -> bytes:
     """Sends bytes and reads until the server closes."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:

@@ -1,10 +1,13 @@
 #include "message.h"
 
+#include <algorithm>
+
 #include "text.h"
 
 namespace s3dlio_bench {
 namespace {
 
+constexpr std::string_view kScheme = "http://";
 constexpr std::string_view kXmlDeclaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
 std::string_view find_or_empty(const Headers& headers, std::string_view name) {
@@ -67,6 +70,10 @@ std::optional<Request> parse_request(std::string_view head) {
   Request request;
   request.method = take_until(line, " ");
   std::string_view target = take_until(line, " ");
+  if (target.starts_with(kScheme)) {  // the absolute form, which every server has to take
+    target.remove_prefix(kScheme.size());
+    target.remove_prefix(std::min(target.find('/'), target.size()));
+  }
   if (!line.starts_with("HTTP/1.") || !target.starts_with("/")) return std::nullopt;
 
   std::string_view path = take_until(target, "?").substr(1);
