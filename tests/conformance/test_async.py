@@ -64,8 +64,11 @@ async def test_loop_goes_on_while_bytes_move(any_store: Store) -> None:
             await asyncio.sleep(0)
 
     ticking = asyncio.create_task(tick())
-    await any_store.put_async("big", whole)
-    assert await any_store.get_async("big") == whole
+    for _ in range(20):  # a busy machine may have it all done before the loop's thread is given a turn
+        await any_store.put_async("big", whole)
+        assert await any_store.get_async("big") == whole
+        if ticks > 2:
+            break
     ticking.cancel()
     assert ticks > 2
 
