@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from benchmarks.venvs import prepare
 IN_FLIGHT = 32
 THREADS = 8
 MAX_WARM = 64
+
+Place = tuple[Server | None, dict[str, Any]]  # where the data is, and a client's job there
 
 
 @dataclass(frozen=True)
@@ -50,15 +52,26 @@ def answer(question: Question, *, rounds: int, only: Sequence[str] | None = None
             result.missing[name] = reason
     if question.server in ("nginx", "file", "direct"):
         data.make_files(question)
-    with _serve(question, certificate, cores.server) as server:
-        job = _job(question, server, certificate)
+    with ExitStack() as stack:
+        kept = (
+            None
+            if question.server in ("store", "discard")
+            else stack.enter_context(_place(question, certificate, cores.server))
+        )
+
+        def place() -> AbstractContextManager[Place]:
+            # What one client has stored would stand in the next one's way: the memory is for one of them.
+            return nullcontext(kept) if kept else _place(question, certificate, cores.server)
+
         for round_number in range(1, rounds + 1):
             for name in wanted:
                 if name not in result.missing:
-                    _take(result, name, question, job, server, cores.client)
+                    with place() as (server, job):
+                        _take(result, name, question, job, server, cores.client)
             _say(f"{question.name}: round {round_number} of {rounds} done")
         for name in result.samples:
-            calls = count_system_calls(PARTICIPANTS[name], question.verb, {**job, "repeats": 1}, cores.client)
+            with place() as (_, job):
+                calls = count_system_calls(PARTICIPANTS[name], question.verb, {**job, "repeats": 1}, cores.client)
             if calls is not None:
                 result.system_calls[name] = calls
     for name in result.missing:
@@ -95,6 +108,12 @@ def _why_not(participant: Participant, question: Question) -> str:
     if question.tls and not participant.private_ca and os.geteuid() != 0:
         return "cannot be told a private certificate authority"
     return prepare(participant.name)
+
+
+@contextmanager
+def _place(question: Question, certificate: Certificate | None, core: int | None) -> Iterator[Place]:
+    with _serve(question, certificate, core) as server:
+        yield server, _job(question, server, certificate)
 
 
 @contextmanager

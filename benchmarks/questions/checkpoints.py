@@ -8,7 +8,7 @@ SAVE = Question(
     name="save_state",
     title="Save of a 4 GiB state dict to S3",
     verb="save_state",
-    server="store",
+    server="discard",
     count=32,
     size=128 * MIB,
     unit="s/GB",
@@ -17,15 +17,17 @@ SAVE = Question(
     baseline="torch_ours",
     participants=("torch_ours", "torch_ours_unhashed", "torch_s3torchconnector", "torch_fsspec"),
     prefix="checkpoint/",
-    note="32 float32 tensors of 128 MiB, one process. Each with its own writer and reader.",
+    note="32 float32 tensors of 128 MiB, one process. Each with its own writer. The server drops what it receives.",
 )
 LOAD = replace(
     SAVE,
     name="load_state",
     title="Load of a 4 GiB state dict from S3",
     verb="load_state",
+    server="store",
     direction="out",
     participants=("torch_ours", "torch_s3torchconnector", "torch_fsspec"),
+    note="32 float32 tensors of 128 MiB, one process. Each with its own writer and reader.",
 )
 SLICES = replace(
     LOAD,
@@ -43,6 +45,7 @@ SAVE_FILES = replace(
     server="folder",
     direction="",
     participants=PEERS_ON_DISK,
+    note=LOAD.note,
 )
 LOAD_FILES = replace(
     SAVE_FILES, name="load_state_files", title="Load of a 4 GiB state dict from local files", verb="load_state"
