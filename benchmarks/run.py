@@ -53,14 +53,10 @@ def answer(question: Question, *, rounds: int, only: Sequence[str] | None = None
     if question.server in ("nginx", "file", "direct"):
         data.make_files(question)
     with ExitStack() as stack:
-        kept = (
-            None
-            if question.server in ("store", "discard")
-            else stack.enter_context(_place(question, certificate, cores.server))
-        )
+        kept = None if question.stores else stack.enter_context(_place(question, certificate, cores.server))
 
         def place() -> AbstractContextManager[Place]:
-            # What one client has stored would stand in the next one's way: the memory is for one of them.
+            # What one client has stored would stand in the next one's way: memory and disk are for one of them.
             return nullcontext(kept) if kept else _place(question, certificate, cores.server)
 
         for round_number in range(1, rounds + 1):

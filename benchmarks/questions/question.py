@@ -44,6 +44,11 @@ class Question:
         return self.server in ("file", "direct", "folder")
 
     @property
+    def stores(self) -> bool:
+        """Clients store what they are asked about, each in a place of its own that is gone after its turn."""
+        return self.server in ("store", "discard", "folder")
+
+    @property
     def data_prefix(self) -> str:
         return self.prefix or f"{self.name.removesuffix('_tls')}/"
 
