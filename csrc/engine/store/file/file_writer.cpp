@@ -133,7 +133,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
     run_on_worker([self = shared_from_this(), data, owner = std::move(owner), lender = std::move(lender), offset] {
       const Context& context = *self->inner_context_;
       BlockPlan plan = plan_write(offset, data, self->inner_file_->alignment(), kBlockBytes);
-      const Depth depth = depth_for(context, choose_io(plan.alignment > 1, context.tuning.io_uring), data.size());
+      const Depth depth = depth_for_write(context, plan.alignment > 1, data.size());
       FileIo& io = plan.blocks.size() == 1 && &write_engine(context, plan) == &thread_io()
                        ? inline_io()
                        : write_engine(context, plan);

@@ -35,6 +35,14 @@ FileIo& write_engine(const Context& context, const BlockPlan& plan) {
   return &io == &thread_io() && is_one_batch(plan) ? inline_io() : io;
 }
 
+Depth depth_for_write(const Context& context, bool direct, uint64_t total_bytes) {
+  FileIo& io = choose_io(direct, context.tuning.io_uring);
+  Depth depth = depth_for(context, io, total_bytes);
+  // The kernel lets one thread at a time copy into a file's page cache; others would spin until it is their turn.
+  if (&io == &thread_io()) depth.lanes = 1;
+  return depth;
+}
+
 void start_write(WriteJob job) {
   if (job.cancel && job.cancel->load(std::memory_order_relaxed)) return job.finish(cancelled_error());
   auto file = Temporary::create(job.context, job.key, job.options);
@@ -47,7 +55,7 @@ void start_write(WriteJob job) {
   }
   const Context& context = *writing->job.context;
   const Alignment alignment = writing->file->alignment();
-  const Depth depth = depth_for(context, choose_io(alignment.offset > 1, context.tuning.io_uring), data.size());
+  const Depth depth = depth_for_write(context, alignment.offset > 1, data.size());
   BlockPlan plan = plan_write(0, data, alignment, depth.block_bytes);
   FileIo& io = write_engine(context, plan);
   run_blocks(io, writing->file->fd(), std::move(plan), depth.lanes, writing->job.cancel, [writing, &io](RunResult run) {

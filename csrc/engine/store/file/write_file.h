@@ -24,6 +24,8 @@ struct WriteJob {
 // On a worker thread.
 void start_write(WriteJob job);
 
+// How a write of `total_bytes` is cut and how much of it is in flight.
+Depth depth_for_write(const Context& context, bool direct, uint64_t total_bytes);
 // The engine for writing `plan`: the calling worker itself where the plan is one call or few.
 FileIo& write_engine(const Context& context, const BlockPlan& plan);
 
