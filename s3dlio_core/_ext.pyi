@@ -124,6 +124,11 @@ def memory_size(object: object, what: str) -> int:
     Bytes of memory of a buffer or tensor; the errors of passing it to a verb.
     """
 
+def prefer_huge_pages(memory: object) -> None:
+    """
+    Ask the system to back memory by huge pages; for fresh memory that is about to be filled.
+    """
+
 def allocate(size: int) -> Buffer:
     """Memory from the engine's pool; its contents are unspecified."""
 

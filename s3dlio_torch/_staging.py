@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from s3dlio_torch._memory import fresh
+
 __all__ = ["StagingPool", "StagingSlot"]
 
 SLOTS = 4
@@ -76,4 +78,4 @@ def _allocate(size: int, pinned: bool) -> torch.Tensor:
             return torch.empty(size, dtype=torch.uint8, device="cpu", pin_memory=True)
         except (RuntimeError, NotImplementedError):
             pass  # not every accelerator can; the copies are slower then, and right
-    return torch.empty(size, dtype=torch.uint8, device="cpu")
+    return fresh([size], torch.uint8)

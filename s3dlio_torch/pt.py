@@ -15,6 +15,7 @@ from s3dlio_core.errors import CheckpointError, StorageError
 from s3dlio_core.fill import Source, open_source
 from s3dlio_torch._fill_tensors import TensorItem, fill_tensors
 from s3dlio_torch._guarded_writer import GuardedWriter
+from s3dlio_torch._memory import fresh
 from s3dlio_torch._pt_archive import (
     Archive,
     Record,
@@ -140,7 +141,7 @@ def _read_storages(
             continue
         if reference.location not in devices:
             devices[reference.location] = _device_of(reference.location, map_location)
-        memory = torch.empty(record.size, dtype=torch.uint8, device=devices[reference.location])
+        memory = fresh([record.size], torch.uint8, devices[reference.location])
         storages[reference.key] = memory.untyped_storage()
         if record.size and memory.device.type != "meta":
             reading.append(_StorageRead(archive, record, memory))

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch.utils.data import default_collate, get_worker_info
 
+from s3dlio_torch._memory import fresh
+
 __all__ = ["Rows", "collate", "slab"]
 
 
@@ -41,4 +43,6 @@ def slab(size: int, *, pin_memory: bool) -> torch.Tensor:
     if get_worker_info() is not None:
         storage: torch.UntypedStorage = torch.UntypedStorage._new_shared(size)  # type: ignore[no-untyped-call]
         return torch.empty(0, dtype=torch.uint8).set_(storage)
-    return torch.empty(size, dtype=torch.uint8, pin_memory=pin_memory and torch.accelerator.is_available())
+    if pin_memory and torch.accelerator.is_available():
+        return torch.empty(size, dtype=torch.uint8, pin_memory=True)
+    return fresh([size], torch.uint8)

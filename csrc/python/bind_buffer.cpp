@@ -9,6 +9,7 @@
 #include "bind.h"
 #include "dlpack.h"
 #include "engine/memory/buffer.h"
+#include "engine/memory/huge_pages.h"
 #include "errors.h"
 #include "memory_view.h"
 
@@ -188,6 +189,10 @@ void bind_buffer(nb::module_& module) {
       "memory_size", [](nb::handle object, const char* what) { return Memory::readable(object, what).bytes().size(); },
       "object"_a.none(), "what"_a, nb::sig("def memory_size(object: object, what: str) -> int"),
       "Bytes of memory of a buffer or tensor; the errors of passing it to a verb.");
+  module.def(
+      "prefer_huge_pages", [](nb::handle object) { prefer_huge_pages(Memory::writable(object, "memory").bytes()); },
+      "memory"_a.none(), nb::sig("def prefer_huge_pages(memory: object) -> None"),
+      "Ask the system to back memory by huge pages; for fresh memory that is about to be filled.");
   module.def("allocate", &allocate, "size"_a, "Memory from the engine's pool; its contents are unspecified.");
 }
 

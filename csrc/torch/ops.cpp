@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/base/per_process.h"
+#include "engine/memory/huge_pages.h"
 #include "engine/store/file/file_store.h"
 #include "engine/transfer/store_handles.h"
 #include "fill.h"
@@ -65,6 +66,7 @@ Tensor read_ranges(int64_t store, std::string key, std::vector<int64_t> starts, 
   if (starts.empty()) return slab;
   std::vector<RangeInto> ranges;
   auto rest = bytes_of(slab);
+  if (!pin_memory) prefer_huge_pages(rest);
   for (size_t i = 0; i < starts.size(); ++i) {
     const auto size = static_cast<size_t>(ends[i] - starts[i]);
     ranges.push_back({static_cast<uint64_t>(starts[i]), rest.first(size)});

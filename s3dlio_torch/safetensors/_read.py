@@ -14,6 +14,7 @@ from s3dlio_core.errors import InvalidArgumentError
 from s3dlio_core.fill import Source, open_safetensors
 from s3dlio_core.safetensors_header import SafetensorsHeader, TensorInfo
 from s3dlio_torch._fill_tensors import TensorItem, fill_tensors
+from s3dlio_torch._memory import fresh
 from s3dlio_torch._stores import Stores
 from s3dlio_torch.safetensors._dtypes import torch_layout
 from s3dlio_torch.safetensors._slice import TensorSlice
@@ -57,7 +58,7 @@ def allocate(source: Source, infos: Iterable[TensorInfo], device: torch.device) 
     tensors = {}
     for info in infos:
         dtype, shape = torch_layout(info, source.uri)
-        tensors[info.name] = torch.empty(shape, dtype=dtype, device=device)
+        tensors[info.name] = fresh(shape, dtype, device)
     return tensors
 
 

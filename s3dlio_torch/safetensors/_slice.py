@@ -12,6 +12,7 @@ import torch
 from s3dlio_core.fill import Fill, Source, bytes_of, fill_many
 from s3dlio_core.safetensors_header import TensorInfo
 from s3dlio_torch._fill_tensors import TensorItem, fill_tensors, flat_bytes
+from s3dlio_torch._memory import fresh
 from s3dlio_torch.safetensors._dtypes import torch_layout
 
 __all__ = ["TensorSlice"]
@@ -56,11 +57,11 @@ class TensorSlice:
         chosen, kept = _selection(index, self._shape)
         shape = [len(each) for each in chosen]
         if math.prod(shape) and math.prod(shape[: _outer(chosen, self._shape)[0]]) == 1:
-            part = torch.empty(shape, dtype=self._dtype, device=self._device)
+            part = fresh(shape, self._dtype, self._device)
             ((start, end),) = self._runs(chosen)
             fill_tensors([TensorItem(self._source, start, end, self._dtype, part)])
         else:
-            part = torch.empty(shape, dtype=self._dtype, device="cpu")
+            part = fresh(shape, self._dtype)
             if part.numel():
                 fill_many(self._fills(chosen, part), _CALLS_IN_FLIGHT)
             part = part.to(self._device)
@@ -89,7 +90,7 @@ class TensorSlice:
     def _fill_through_rows(self, chosen: list[range], part: torch.Tensor) -> Fill:
         """Whole rows into memory of their own, and from there what is chosen into `part`."""
         covering = _covering(chosen, self._shape, self._dtype.itemsize)
-        rows = torch.empty([len(each) for each in covering], dtype=self._dtype, device="cpu")
+        rows = fresh([len(each) for each in covering], self._dtype)
         memory = bytes_of(flat_bytes(rows), rows.nbytes)
         runs = list(self._runs(covering))
         ends = list(itertools.accumulate(end - start for start, end in runs))

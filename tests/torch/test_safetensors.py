@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -495,3 +496,21 @@ def test_saving_needs_no_second_copy(tmp_path: Path) -> None:
 def test_names_are_drawn_once_and_in_any_order(uri: str) -> None:
     save_file({"a": torch.zeros(1), "b": torch.ones(1), "c": torch.ones(2)}, uri)
     assert list(load_file(uri, names=itertools.chain(["c"], ["a"]))) == ["a", "c"]
+
+
+def test_large_tensors_wish_for_huge_pages(tmp_path: Path) -> None:
+    """Without them filling fresh memory costs several times what reading the bytes does."""
+    if not Path("/sys/kernel/mm/transparent_hugepage/enabled").exists():
+        pytest.skip("this kernel has no huge pages")
+    uri = f"file://{tmp_path}/large.safetensors"
+    save_file({"large": torch.ones(16 << 20, dtype=torch.uint8), "small": torch.ones(8)}, uri)
+    large = load_file(uri)["large"]
+    inside = large.data_ptr() + large.nbytes // 2
+    wanted = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if match := re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line):
+            wanted = int(match[1], 16) <= inside < int(match[2], 16)
+        elif line.startswith("VmFlags:") and wanted:
+            assert "hg" in line.split()
+            return
+    pytest.fail("the tensor's memory is not in the list of mappings")

@@ -8,6 +8,7 @@
 #include <limits>
 #include <string>
 
+#include "engine/memory/huge_pages.h"
 #include "engine/memory/size_class.h"
 
 namespace s3dlio::memory {
@@ -64,7 +65,7 @@ std::byte* map_pages(size_t size) {
     munmap(start, size);
     start = map_aligned(size);
   }
-  if (start) madvise(start, size, MADV_HUGEPAGE);  // a wish: without huge pages everything still works
+  if (start) prefer_huge_pages({start, size});
   return start;
 }
 
