@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "engine/base/fork.h"
+#include "engine/base/thread.h"
 #include "engine/net/fd.h"
 #include "engine/net/inbox.h"
-#include "engine/net/thread.h"
 #include "engine/net/timer_heap.h"
 
 namespace s3dlio::net {

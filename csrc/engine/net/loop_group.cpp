@@ -8,8 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "engine/base/per_process.h"
 #include "engine/net/event_loop.h"
-#include "engine/net/per_process.h"
 
 namespace s3dlio::net {
 namespace {

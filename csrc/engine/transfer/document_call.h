@@ -28,47 +28,65 @@ Reading<T> reading_of(Result<T> result) {
   return found;
 }
 
+// A call that is over with the value its answer stands for; a subclass says what is sent and who is told.
 template <class T>
-class DocumentCall final : public Call {
+class ReadingCall : public Call {
  public:
-  using Build = std::function<http::Request()>;
   using Read = std::function<Reading<T>(const http::ResponseHead& head, std::string_view body)>;
-  using Done = std::function<void(Result<T>, const Call&)>;
 
-  DocumentCall(std::shared_ptr<Context> context, CallTraits traits, Build build, Read read, Done done)
-      : Call(std::move(context), std::move(traits)),
-        inner_build_(std::move(build)),
-        inner_read_(std::move(read)),
-        inner_done_(std::move(done)) {}
+ protected:
+  ReadingCall(std::shared_ptr<Context> context, CallTraits traits, Read read)
+      : Call(std::move(context), std::move(traits)), inner_read_(std::move(read)) {}
+
+  // For ended(): the value or the error. What `read` holds is freed before the answer is handed on: it may be waited
+  // for.
+  Result<T> answer(std::optional<Error> error) {
+    inner_read_ = nullptr;
+    if (error) return std::move(*error);
+    return std::move(*inner_value_);
+  }
 
  private:
-  http::Request build() override { return inner_build_(); }
-  Accepted accept(const http::ResponseHead& head) override {
+  Accepted accept(const http::ResponseHead& head) final {
     inner_head_ = head;
     http::IntoString text;
     text.max_bytes = kMaxDocumentBytes;
     return text;
   }
-  std::optional<ServiceError> conclude(http::Outcome& outcome) override {
+  std::optional<ServiceError> conclude(http::Outcome& outcome) final {
     Reading<T> reading = inner_read_(inner_head_, outcome.text);
     if (auto* failure = std::get_if<ServiceError>(&reading)) return std::move(*failure);
     inner_value_.emplace(std::move(std::get<T>(reading)));
     return std::nullopt;
   }
+
+  Read inner_read_;
+  http::ResponseHead inner_head_;
+  std::optional<T> inner_value_;
+};
+
+template <class T>
+class DocumentCall final : public ReadingCall<T> {
+ public:
+  using Build = std::function<http::Request()>;
+  using Read = typename ReadingCall<T>::Read;
+  using Done = std::function<void(Result<T>, const Call&)>;
+
+  DocumentCall(std::shared_ptr<Context> context, CallTraits traits, Build build, Read read, Done done)
+      : ReadingCall<T>(std::move(context), std::move(traits), std::move(read)),
+        inner_build_(std::move(build)),
+        inner_done_(std::move(done)) {}
+
+ private:
+  http::Request build() override { return inner_build_(); }
   void ended(std::optional<Error> error) override {
-    // Freed before the answer is handed on: what they hold may be waited for.
     inner_build_ = nullptr;
-    inner_read_ = nullptr;
     const Done done = std::move(inner_done_);
-    if (error) return done(std::move(*error), *this);
-    done(std::move(*inner_value_), *this);
+    done(this->answer(std::move(error)), *this);
   }
 
   Build inner_build_;
-  Read inner_read_;
   Done inner_done_;
-  http::ResponseHead inner_head_;
-  std::optional<T> inner_value_;
 };
 
 // One call, one future.

@@ -18,21 +18,20 @@ inline Checksum checksum_of(ChecksumKind kind, std::span<const std::byte> data) 
 }
 
 template <class T>
-class UploadCall final : public Call {
+class UploadCall final : public ReadingCall<T> {
  public:
   using Build = std::function<http::Request(const Checksum&)>;
-  using Read = std::function<Reading<T>(const http::ResponseHead& head, std::string_view body)>;
+  using Read = typename ReadingCall<T>::Read;
   using Done = std::function<void(Result<T>, const Call&, const Checksum&)>;
 
   // `data` is sent from where it lies; `owner` keeps it, or is empty when the caller does.
   UploadCall(std::shared_ptr<Context> context, CallTraits traits, std::span<const std::byte> data, Buffer owner,
              ChecksumKind kind, Build build, Read read, Done done)
-      : Call(std::move(context), std::move(traits)),
+      : ReadingCall<T>(std::move(context), std::move(traits), std::move(read)),
         inner_data_(data),
         inner_owner_(std::move(owner)),
         inner_kind_(kind),
         inner_build_(std::move(build)),
-        inner_read_(std::move(read)),
         inner_done_(std::move(done)) {}
 
  private:
@@ -43,26 +42,11 @@ class UploadCall final : public Call {
     if (!inner_data_.empty()) request.payload.push_back(inner_data_);
     return request;
   }
-  Accepted accept(const http::ResponseHead& head) override {
-    inner_head_ = head;
-    http::IntoString text;
-    text.max_bytes = kMaxDocumentBytes;
-    return text;
-  }
-  std::optional<ServiceError> conclude(http::Outcome& outcome) override {
-    Reading<T> reading = inner_read_(inner_head_, outcome.text);
-    if (auto* failure = std::get_if<ServiceError>(&reading)) return std::move(*failure);
-    inner_value_.emplace(std::move(std::get<T>(reading)));
-    return std::nullopt;
-  }
   void ended(std::optional<Error> error) override {
     inner_build_ = nullptr;
-    inner_read_ = nullptr;
     inner_owner_ = Buffer();
     const Done done = std::move(inner_done_);
-    const Checksum checksum = inner_checksum_.value_or(Checksum());
-    if (error) return done(std::move(*error), *this, checksum);
-    done(std::move(*inner_value_), *this, checksum);
+    done(this->answer(std::move(error)), *this, inner_checksum_.value_or(Checksum()));
   }
 
   std::span<const std::byte> inner_data_;
@@ -70,10 +54,7 @@ class UploadCall final : public Call {
   ChecksumKind inner_kind_;
   std::optional<Checksum> inner_checksum_;
   Build inner_build_;
-  Read inner_read_;
   Done inner_done_;
-  http::ResponseHead inner_head_;
-  std::optional<T> inner_value_;
 };
 
 }  // namespace s3dlio::transfer

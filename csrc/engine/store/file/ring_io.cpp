@@ -8,6 +8,7 @@
 
 #include "engine/base/log.h"
 #include "engine/base/per_process.h"
+#include "engine/base/thread.h"
 #include "engine/stats/stats.h"
 #include "engine/store/file/file_io.h"
 #include "engine/store/file/file_syscalls.h"
@@ -25,7 +26,7 @@ class RingIo : public FileIo {
  public:
   explicit RingIo(std::unique_ptr<Ring> ring) : inner_ring_(std::move(ring)), inner_slots_(inner_ring_->entries()) {
     for (Slot& slot : inner_slots_) inner_free_.push_back(&slot);
-    start_thread("s3dlio-ring", [this] { reap(); });
+    start_thread("s3dlio-ring", [this] { reap(); }).detach();
   }
 
   void submit(std::vector<IoRequest> batch) override {

@@ -11,7 +11,5 @@ namespace s3dlio::file {
 void run_on_worker(std::function<void()> task);
 // At least `count` threads may run from now on: the largest Tuning::file_threads of all stores decides.
 void allow_workers(uint32_t count);
-// A thread of ours, named, deaf to signals (Python handles them on its main thread), never joined.
-void start_thread(const char* name, std::function<void()> body);
 
 }  // namespace s3dlio::file

@@ -1,11 +1,11 @@
-#include "engine/net/thread.h"
+#include "engine/base/thread.h"
 
 #include <pthread.h>
 #include <signal.h>
 
 #include <utility>
 
-namespace s3dlio::net {
+namespace s3dlio {
 namespace {
 
 // A new thread inherits the mask of the one that starts it; blocking here leaves no moment in which it could be hit.
@@ -31,4 +31,4 @@ std::thread start_thread(const char* name, std::function<void()> body) {
   return thread;
 }
 
-}  // namespace s3dlio::net
+}  // namespace s3dlio
