@@ -10,16 +10,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 import warnings
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
+from rank_processes import gloo_group
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict_saver import AsyncCheckpointerType
 from torch.distributed.device_mesh import init_device_mesh
@@ -142,17 +141,11 @@ def main() -> None:
     out, *words = sys.argv[1:]
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", timeout=timedelta(seconds=60))
-    try:
+    with gloo_group():
         for scenario, uri, options in zip(words[::3], words[1::3], words[2::3], strict=True):
             saw = SCENARIOS[scenario](uri, json.loads(options))
             (Path(out) / f"{scenario}.{dist.get_rank()}").write_text(json.dumps(saw))
             dist.barrier()
-    finally:
-        time.sleep(
-            0.5
-        )  # gloo's thread lets go of the last tensors first, or the end of the group may wait for it for ever
-        dist.destroy_process_group()
 
 
 if __name__ == "__main__":
