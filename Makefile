@@ -2,16 +2,18 @@
 #   make demo    train a small model from a real S3 server      make demo URI=file:///tmp/demo | direct:///tmp/demo
 #   make test    C++ tests, sanitizers, fuzzers, Python tests   make check   formatters, linters, types, warnings as errors
 #   make bench   benchmarks against peers -> docs/performance.md
-#   make wheel   a wheel with OpenSSL inside, tried in a clean environment
+#   make wheel   a wheel with OpenSSL inside, tried in a clean environment without torch and with it
+#   make test-torch   the wheel's tests with the oldest torch that is supported (several GB where there is no CPU build)   TORCH=2.11.0
 #   make fuzz    the fuzzers for FUZZ_SECONDS each (600)
 #   make mutations   takes the handling of faults out, piece by piece: does a test fail for it? (long; not part of test)
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: build demo check format lint test test-cpp test-sanitizers test-fuzz test-python mutations bench wheel fuzz docs clean
+.PHONY: build demo check format lint test test-cpp test-sanitizers test-fuzz test-python test-torch mutations bench wheel fuzz docs clean
 
 URI ?=
 FUZZ_SECONDS ?= 600
 MUTATIONS ?=
+TORCH ?=
 PY := .venv/bin/python
 JOBS ?= $(shell nproc)
 
@@ -65,6 +67,9 @@ bench: setup-test
 
 wheel: setup-test
 	scripts/wheel.sh
+
+test-torch: wheel
+	scripts/torch-tests.sh $(TORCH)
 
 clean:
 	rm -rf build dist .venv

@@ -246,10 +246,12 @@ class Reference:
     Attributes:
         key: Its record is data/<key>.
         location: Where it lay when it was saved: "cpu", "cuda:0", ...
+        nbytes: Its size.
     """
 
     key: str
     location: str
+    nbytes: int
 
 
 class _Inert:
@@ -274,6 +276,16 @@ class _Inert:
         pass
 
 
+# Classes of storages, by the names they have in pickles, and what their elements take.
+_ITEM_SIZES = {
+    "UntypedStorage": 1, "BoolStorage": 1, "ByteStorage": 1, "CharStorage": 1, "ShortStorage": 2, "IntStorage": 4,
+    "LongStorage": 8, "HalfStorage": 2, "BFloat16Storage": 2, "FloatStorage": 4, "DoubleStorage": 8,
+    "ComplexFloatStorage": 8, "ComplexDoubleStorage": 16, "QInt8Storage": 1, "QUInt8Storage": 1, "QInt32Storage": 4,
+    "QUInt4x2Storage": 1, "QUInt2x4Storage": 1,
+}  # fmt: skip
+_STORAGES = {name: type(name, (_Inert,), {"item_size": size}) for name, size in _ITEM_SIZES.items()}
+
+
 # The one in Python, whose memo is a dict: the one in C takes memory for as many entries as a pickle claims to have.
 class _ReferenceScanner(pickle._Unpickler):
     """Goes through a pickle without importing, calling or building anything of it."""
@@ -283,18 +295,18 @@ class _ReferenceScanner(pickle._Unpickler):
         self.references: list[Reference] = []
 
     def find_class(self, module: str, name: str) -> Any:
-        return _Inert
+        return _STORAGES.get(name, _Inert) if module in ("torch", "torch.storage") else _Inert
 
     def get_extension(self, code: int) -> Any:
         raise pickle.UnpicklingError("extension codes are not used by torch")
 
     def persistent_load(self, saved: Any) -> Any:
-        _, _, key, location, _ = saved
+        _, kind, key, location, count = saved
         if isinstance(location, bytes):
             location = location.decode("ascii")
-        if not isinstance(key, str) or not isinstance(location, str):
-            raise pickle.UnpicklingError("a storage without a name")
-        self.references.append(Reference(key, location))
+        if not isinstance(key, str) or not isinstance(location, str) or not isinstance(count, int):
+            raise pickle.UnpicklingError("a storage without a name or a size")
+        self.references.append(Reference(key, location, count * kind.item_size))
         return _Inert()
 
 

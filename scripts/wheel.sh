@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the wheel, shows what it asks of a system, and tries it in a clean virtual environment outside the checkout.
+# Builds the wheel, shows what it asks of a system, and tries it in a clean virtual environment outside the checkout,
+# first without torch, then with it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,13 +24,33 @@ if nm -D --defined-only "$library" | grep -v -E ' (_ZN|_ZNK|_ZT[ISV]N?|_ZT[ISV])
   exit 1
 fi
 
+# torch comes with whoever runs the wheel: nothing of it lies inside, no library remembers where the build found it, and
+# the ops take C symbols of it only (C++ symbols are libstdc++'s, which have versions, or the engine's).
+ops=$folder/s3dlio_torch/_ops.so
+libraries=$(cd "$folder" && find . -name '*.so*' | sed 's/_ext\.cpython.*/_ext.so/' | sort | xargs)
+if [ "$libraries" != "./s3dlio_core/_ext.so ./s3dlio_core/lib/libs3dlio.so ./s3dlio_torch/_ops.so" ]; then
+  echo "the wheel should hold the engine, the Python door and the ops; it holds $libraries" >&2
+  exit 1
+fi
+if readelf -d "$library" "$folder"/s3dlio_core/_ext*.so "$ops" | grep -E 'R(UN)?PATH' | grep -vE '\[\$ORIGIN/[^:]*\]'; then
+  echo "a library of the wheel looks for others outside of it" >&2
+  exit 1
+fi
+if nm -D --undefined-only "$ops" | grep ' _Z' | grep -vE '@(GLIBCXX|CXXABI)_|_ZNK?6s3dlio'; then
+  echo "torch.ops.s3dlio needs C++ symbols that are not the engine's" >&2
+  exit 1
+fi
+
 python3=${PYTHON:-python3}
 "$python3" -m venv build/wheel-venv
 build/wheel-venv/bin/python -m pip install --quiet --disable-pip-version-check "$wheel"
-smoke=$PWD/scripts/wheel_smoke.py
+scripts=$PWD/scripts
 python=$PWD/build/wheel-venv/bin
+torch=$(grep '^torch==' requirements/demo.txt)
 cd "$folder"
-"$python/python" "$smoke"
+"$python/python" "$scripts/wheel_smoke.py"
 "$python/s3dlio" --help >/dev/null
 "$python/s3-cli" --help >/dev/null
+"$python/python" -m pip install --quiet --disable-pip-version-check "$torch"
+"$python/python" -W ignore "$scripts/wheel_smoke_torch.py"
 echo "wheel ok: $wheel"

@@ -26,4 +26,12 @@ except s3dlio_core.ConnectionFailedError as error:
 else:
     raise AssertionError("a dead server answered")
 assert time.monotonic() - start < 10
+
+try:
+    import s3dlio_torch  # noqa: F401
+except ImportError as error:
+    if "pip install torch" not in str(error):
+        raise
+else:
+    raise AssertionError("torch is here: this environment is not the clean one")
 print("wheel smoke test ok:", s3dlio_core.__file__)

@@ -29,6 +29,7 @@ def _no_real_credentials() -> Iterator[None]:
         for name in list(os.environ):
             if name.startswith(("AWS_", "S3DLIO_")) or name.lower().endswith("_proxy"):
                 patch.delenv(name)
+        patch.setenv("S3DLIO_LEAK_WARNINGS", "1")  # in the programs that the tests start
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("AWS_CONFIG_FILE", os.devnull)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)

@@ -1,4 +1,6 @@
 // s3dlio_core._ext: the Python door of the engine. A table of contents; each part is in the file of its name.
+#include <cstdlib>
+
 #include "bind.h"
 #include "completion_port.h"
 #include "errors.h"
@@ -9,6 +11,9 @@
 NB_MODULE(_ext, module) {
   using namespace s3dlio::python;
   module.doc() = "The engine, as s3dlio_core uses it. Not for direct use: names here change without notice.";
+  // What outlives the interpreter is looked for in the tests. Elsewhere it is mostly none of ours: torch without numpy,
+  // for one, keeps the globals of __main__, and nanobind would tell the user of a fault in this package.
+  nb::set_leak_warnings(std::getenv("S3DLIO_LEAK_WARNINGS") != nullptr);
   bind_lifecycle(module);
   bind_errors(module);
   bind_service(module);

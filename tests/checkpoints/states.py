@@ -41,7 +41,7 @@ def all_kinds() -> dict[str, Any]:
         "expanded": random_tensor(torch.int32, 1, 300).expand(200, 300),
         "conjugate": random_tensor(torch.complex64, 200, 200).conj(),
         "negative": random_tensor(torch.complex64, 200, 200).conj().imag,
-        "parameter": torch.nn.Parameter(torch.randn(150, 150)),
+        "parameter": torch.nn.Parameter(random_tensor(torch.float32, 150, 150)),
         "many dimensions": random_tensor(torch.uint8, 2, 3, 4, 5, 6, 7).permute(5, 1, 3, 0, 2, 4),
         "plain": {"step": 17, "names": ["a", "b"], "rate": 0.25},
     }

@@ -69,18 +69,6 @@ def test_torch_reads_through_fsspec(tmp_path: Path) -> None:
     assert_equal(loaded, state)
 
 
-def test_torch_reads_through_s3fs(request: pytest.FixtureRequest, name: str) -> None:
-    pytest.importorskip("s3fs")
-    moto = request.getfixturevalue("moto")
-    state = all_kinds()
-    save(state, f"s3://train/{name}", options=credentials_of(moto))
-    loaded = empty_like(state)
-    keys = {"key": moto.access_key, "secret": moto.secret_key}
-    client = {"endpoint_url": moto.endpoint_url, "region_name": moto.region}
-    dcp.load(loaded, storage_reader=FsspecReader(f"s3://train/{name}", client_kwargs=client, **keys), no_dist=True)
-    assert_equal(loaded, state)
-
-
 @pytest.mark.usefixtures("_small_objects")
 @pytest.mark.parametrize("thread_count", [1, 3])
 def test_the_same_over_s3(seaweedfs: LocalS3, tmp_path: Path, name: str, thread_count: int) -> None:
