@@ -625,6 +625,9 @@ class NativeWriter:
 
     def abort(self) -> Pending[None]: ...
 
+    def drop(self) -> None:
+        """Aborts, and waits for nothing but at the end of the process."""
+
     def bytes_written(self) -> int: ...
 
 class NativeFetchStream:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import weakref
 from collections.abc import Callable
-from typing import Protocol
 
 from s3dlio_core import _ext, _service
 
@@ -16,16 +14,15 @@ __all__ = ["abort_at_exit", "run_in_forked_child"]
 _SHUTDOWN_SECONDS = 5.0  # for what is under way to be taken back; a process that must end does not wait longer
 
 
-class _Abortable(Protocol):
-    def abort(self) -> None: ...
-
-
-_open_writers: weakref.WeakSet[_Abortable] = weakref.WeakSet()
+_open_writers: weakref.WeakSet[_ext.NativeWriter] = weakref.WeakSet()
 _in_child: list[Callable[[], None]] = [_service.forget_after_fork]
 
 
-def abort_at_exit(writer: _Abortable) -> None:
-    """Abort `writer` if it is still there, and open, when the interpreter ends."""
+def abort_at_exit(writer: _ext.NativeWriter) -> None:
+    """Abort `writer` if it is still there, and open, when the interpreter ends.
+
+    An exception that nobody caught keeps it: the frames it came through are kept for whoever wants to look at them.
+    """
     _open_writers.add(writer)
 
 
@@ -43,9 +40,7 @@ def _after_fork_in_child() -> None:
 
 def _at_exit() -> None:
     for writer in list(_open_writers):
-        # Nothing is left that could handle a failure; a sweep finds what stays behind.
-        with contextlib.suppress(Exception):
-            writer.abort()
+        writer.drop()  # shutdown() waits; a sweep finds what stays behind
     _service.drain()
     _ext.shutdown(_SHUTDOWN_SECONDS)
 

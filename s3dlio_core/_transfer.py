@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from s3dlio_core._ext import Buffer, Pending, PutOptions
+from s3dlio_core._lifecycle import abort_at_exit
 from s3dlio_core._many import Steps
 from s3dlio_core._whole import Whole
 from s3dlio_core.errors import StorageError
@@ -138,6 +139,7 @@ def write_pieces(
     options = PutOptions()
     options.expected_size = whole.size
     writer = target._native().open_writer(key, options)
+    abort_at_exit(writer)
     try:
         for piece in pieces:
             data: Any = (yield piece) if isinstance(piece, Pending) else piece

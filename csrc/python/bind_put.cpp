@@ -42,7 +42,10 @@ class NativeWriter {
       : inner_writer_(std::move(writer)), inner_generation_(fork_generation()) {}
   NativeWriter(NativeWriter&&) noexcept = default;
   NativeWriter& operator=(NativeWriter&&) = delete;
-  ~NativeWriter() {
+  ~NativeWriter() { drop(); }
+
+  // Aborts without waiting; the end of the process waits for that.
+  void drop() {
     if (!inner_writer_) return;
     if (inner_generation_ != fork_generation()) {
       new std::shared_ptr<ObjectWriter>(std::move(inner_writer_));  // the parent's; its threads and locks are not here
@@ -69,6 +72,7 @@ class NativeWriter {
  private:
   const std::shared_ptr<ObjectWriter>& usable() const {
     if (inner_generation_ != fork_generation()) raise_error(ErrorCode::kClosed, "the writer was opened before fork()");
+    if (!inner_writer_) raise_error(ErrorCode::kClosed, "the writer was dropped");
     return inner_writer_;
   }
 
@@ -89,10 +93,11 @@ NativeWriter open_writer(NativeStore& store, nb::handle key, const PutOptions& o
 }  // namespace
 
 void bind_put(nb::module_& module, StoreClass& store) {
-  nb::class_<NativeWriter>(module, "NativeWriter")
+  nb::class_<NativeWriter>(module, "NativeWriter", nb::is_weak_referenceable())
       .def("write", &NativeWriter::write, "data"_a.none(), nb::sig("def write(self, data: object) -> Pending[None]"))
       .def("close", &NativeWriter::close, nb::sig("def close(self) -> Pending[PutResult]"))
       .def("abort", &NativeWriter::abort, nb::sig("def abort(self) -> Pending[None]"))
+      .def("drop", &NativeWriter::drop, "Aborts, and waits for nothing but at the end of the process.")
       .def("bytes_written", &NativeWriter::bytes_written);
   store
       .def("put", &put, "key"_a.none(), "data"_a.none(), "options"_a,

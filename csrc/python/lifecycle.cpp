@@ -6,9 +6,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/base/clean_up.h"
 #include "engine/base/fork.h"
 #include "engine/base/per_process.h"
-#include "engine/transfer/clean_up.h"
 #include "service.h"
 
 namespace s3dlio::python {
@@ -57,7 +57,7 @@ bool shutdown(double timeout_seconds) {
   for (const auto& work : all) {
     drained = work->wait_for(std::max(Clock::duration::zero(), deadline - Clock::now())) && drained;
   }
-  return transfer::wait_for_clean_ups(std::max(Clock::duration::zero(), deadline - Clock::now())) && drained;
+  return wait_for_clean_ups(std::max(Clock::duration::zero(), deadline - Clock::now())) && drained;
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ class ObjectWriter(io.RawIOBase):
         self.result: PutResult | None = None
         self._native: _ext.NativeWriter | None = native
         self._position = 0
-        abort_at_exit(self)
+        abort_at_exit(native)
 
     def writable(self) -> bool:
         return True

@@ -140,6 +140,47 @@ def test_memory_is_free_after_ctrl_c(server: FaultServer) -> None:
     assert out == "free\n"
 
 
+LEFT = {
+    "dropped": "write(); del writer",
+    "in a global": "write()",
+    "in the frames of an exception": """
+        def fail(writer=writer):
+            write()
+            raise KeyboardInterrupt
+        del writer
+        fail()
+    """,
+    "inside an upload": """
+        import tempfile
+        del writer
+        def fail(progress):
+            if progress.bytes_done:
+                raise KeyboardInterrupt
+        with tempfile.NamedTemporaryFile() as file:
+            file.truncate(40 << 20)
+            s3dlio_core.upload(file.name, store.uri_of('half'), store=store, on_progress=fail)
+    """,
+}
+
+
+@pytest.mark.parametrize("how", list(LEFT))
+def test_a_writer_that_is_left_open_leaves_nothing(server: FaultServer, how: str) -> None:
+    """The upload's name comes with an answer that the process waits for, though nobody in it does any more."""
+    server.fault("create_upload", delay_head_seconds=1.0)
+    head = """
+        writer = store.open_writer('half')
+        def write(writer=writer):
+            for _ in range(20):
+                writer.write(bytes(1 << 20))
+    """
+    done, _ = run(server, textwrap.dedent(head) + textwrap.dedent(LEFT[how]))
+    assert done.returncode in (0, -signal.SIGINT), done.stderr
+    assert "leak" not in done.stderr
+    assert server.count("create_upload") == 1
+    assert server.objects.uploads == {}
+    assert server.stored("data", "half") is None
+
+
 def test_killed_in_the_middle_of_an_upload(server: FaultServer) -> None:
     """U9: nothing is visible, and a sweep takes away what is left by its age."""
     body = """

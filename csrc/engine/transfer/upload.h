@@ -12,10 +12,10 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/clean_up.h"
 #include "engine/base/future.h"
 #include "engine/object_store.h"
 #include "engine/transfer/call_group.h"
-#include "engine/transfer/clean_up.h"
 #include "engine/transfer/context.h"
 
 namespace s3dlio::transfer {

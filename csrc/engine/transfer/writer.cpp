@@ -5,6 +5,7 @@
 #include <mutex>
 #include <utility>
 
+#include "engine/base/clean_up.h"
 #include "engine/stats/stats.h"
 #include "engine/transfer/objects.h"
 #include "engine/transfer/plan.h"
@@ -325,7 +326,7 @@ void WriterCore::upload_ended(Result<PutResult> result) {
 class Writer final : public ObjectWriter {
  public:
   explicit Writer(std::shared_ptr<WriterCore> core) : inner_core_(std::move(core)) {}
-  ~Writer() override { inner_core_->abort(); }
+  ~Writer() override { clean_up(inner_core_->abort()); }
   Future<Unit> write(std::span<const std::byte> data) override { return inner_core_->write(data); }
   Future<PutResult> close() override { return inner_core_->close(); }
   Future<Unit> abort() override { return inner_core_->abort(); }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/base/clean_up.h"
 #include "engine/base/fork.h"
 #include "engine/stats/stats.h"
 #include "engine/store/file/file_error.h"
@@ -212,7 +213,7 @@ class FileWriter : public ObjectWriter {
   ~FileWriter() override {
     // In a forked child the upload is its parent's, and so may be the mutex.
     if (inner_generation_ == fork_generation()) {
-      inner_stream_->abort();
+      clean_up(inner_stream_->abort());
     } else {
       new std::shared_ptr<Stream>(std::move(inner_stream_));
     }

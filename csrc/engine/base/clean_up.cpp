@@ -1,12 +1,13 @@
-#include "engine/transfer/clean_up.h"
+#include "engine/base/clean_up.h"
 
 #include <condition_variable>
 #include <cstddef>
+#include <memory>
 #include <mutex>
 
 #include "engine/base/per_process.h"
 
-namespace s3dlio::transfer {
+namespace s3dlio {
 
 struct CleanUps {
   std::mutex mutex;
@@ -28,10 +29,14 @@ CleanUp::~CleanUp() {
   if (--inner_all_.count == 0) inner_all_.none.notify_all();
 }
 
+void clean_up(Future<Unit> ending) {
+  ending.on_ready([counted = std::make_shared<CleanUp>()]() mutable { counted.reset(); });
+}
+
 bool wait_for_clean_ups(std::chrono::nanoseconds timeout) {
   CleanUps& all = current.get();
   std::unique_lock lock(all.mutex);
   return all.none.wait_for(lock, timeout, [&] { return all.count == 0; });
 }
 
-}  // namespace s3dlio::transfer
+}  // namespace s3dlio

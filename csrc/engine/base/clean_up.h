@@ -4,7 +4,9 @@
 
 #include <chrono>
 
-namespace s3dlio::transfer {
+#include "engine/base/future.h"
+
+namespace s3dlio {
 
 struct CleanUps;
 
@@ -20,7 +22,10 @@ class CleanUp {
   CleanUps& inner_all_;  // those of the process that began it
 };
 
+// Counts `ending` as one of them until it is over: for what is dropped and still has to be taken back. Any thread.
+void clean_up(Future<Unit> ending);
+
 // True when none is left; false after `timeout`.
 bool wait_for_clean_ups(std::chrono::nanoseconds timeout);
 
-}  // namespace s3dlio::transfer
+}  // namespace s3dlio
