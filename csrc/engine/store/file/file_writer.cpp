@@ -131,25 +131,30 @@ class Stream : public std::enable_shared_from_this<Stream> {
     inner_offset_ += data.size();
     ++inner_open_;
     if (owner.size()) ++inner_gathered_;
-    run_on_worker([self = shared_from_this(), data, owner = std::move(owner), lender = std::move(lender), offset] {
-      const Context& context = *self->inner_context_;
-      BlockPlan plan = plan_write(offset, data, self->inner_file_->alignment(), kBlockBytes);
-      const Depth depth = depth_for_write(context, plan.alignment > 1, data.size());
-      FileIo& io = plan.blocks.size() == 1 && &write_engine(context, plan) == &thread_io()
-                       ? inline_io()
-                       : write_engine(context, plan);
-      run_blocks(io, self->inner_file_->fd(), std::move(plan), depth.lanes, self->inner_cancel_,
-                 [self, owner, lender](RunResult run) { self->on_run(run, owner, lender); });
-    });
+    run_on_worker(
+        [self = shared_from_this(), data, owner = std::move(owner), lender = std::move(lender), offset]() mutable {
+          const Context& context = *self->inner_context_;
+          BlockPlan plan = plan_write(offset, data, self->inner_file_->alignment(), kBlockBytes);
+          const Depth depth = depth_for_write(context, plan.alignment > 1, data.size());
+          FileIo& io = plan.blocks.size() == 1 && &write_engine(context, plan) == &thread_io()
+                           ? inline_io()
+                           : write_engine(context, plan);
+          run_blocks(io, self->inner_file_->fd(), std::move(plan), depth.lanes, self->inner_cancel_,
+                     [self, owner = std::move(owner), lender](RunResult run) mutable {
+                       self->on_run(run, std::move(owner), lender);
+                     });
+        });
   }
 
-  void on_run(const RunResult& run, const Buffer& owner, const std::optional<Promise<Unit>>& lender) {
+  void on_run(const RunResult& run, Buffer owner, const std::optional<Promise<Unit>>& lender) {
+    const bool gathered = owner.size() > 0;
+    owner = Buffer();  // given back before another may take its place
     std::vector<Promise<Unit>> ready;
     Result<Unit> result = Unit{};
     {
       std::lock_guard lock(inner_mutex_);
       --inner_open_;
-      if (owner.size()) --inner_gathered_;
+      if (gathered) --inner_gathered_;
       if (run.error_number && !inner_error_) inner_error_ = place(error_of(run));
       if (inner_error_) result = *inner_error_;
       if (lender) ready.push_back(*lender);
