@@ -69,7 +69,7 @@ template <class T>
 class DocumentCall final : public ReadingCall<T> {
  public:
   using Build = std::function<http::Request()>;
-  using Read = typename ReadingCall<T>::Read;
+  using Read = ReadingCall<T>::Read;
   using Done = std::function<void(Result<T>, const Call&)>;
 
   DocumentCall(std::shared_ptr<Context> context, CallTraits traits, Build build, Read read, Done done)
