@@ -36,6 +36,7 @@ class Question:
     note: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     warm: int | None = None  # objects of the untimed run before; None: as many as the runner thinks fit
+    warm_is_whole: bool = False  # the untimed run moves as much as a timed one, whatever `warm` says
     direction: Literal["", "in", "out"] = ""  # seen by the server: what of its traffic is the question's
 
     @property

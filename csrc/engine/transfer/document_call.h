@@ -28,14 +28,15 @@ Reading<T> reading_of(Result<T> result) {
   return found;
 }
 
+// Makes of an answer what it says.
+template <class T>
+using ReadAnswer = std::function<Reading<T>(const http::ResponseHead& head, std::string_view body)>;
+
 // A call that is over with the value its answer stands for; a subclass says what is sent and who is told.
 template <class T>
 class ReadingCall : public Call {
- public:
-  using Read = std::function<Reading<T>(const http::ResponseHead& head, std::string_view body)>;
-
  protected:
-  ReadingCall(std::shared_ptr<Context> context, CallTraits traits, Read read)
+  ReadingCall(std::shared_ptr<Context> context, CallTraits traits, ReadAnswer<T> read)
       : Call(std::move(context), std::move(traits)), inner_read_(std::move(read)) {}
 
   // For ended(): the value or the error. What `read` holds is freed before the answer is handed on: it may be waited
@@ -60,7 +61,7 @@ class ReadingCall : public Call {
     return std::nullopt;
   }
 
-  Read inner_read_;
+  ReadAnswer<T> inner_read_;
   http::ResponseHead inner_head_;
   std::optional<T> inner_value_;
 };
@@ -69,7 +70,7 @@ template <class T>
 class DocumentCall final : public ReadingCall<T> {
  public:
   using Build = std::function<http::Request()>;
-  using Read = ReadingCall<T>::Read;
+  using Read = ReadAnswer<T>;
   using Done = std::function<void(Result<T>, const Call&)>;
 
   DocumentCall(std::shared_ptr<Context> context, CallTraits traits, Build build, Read read, Done done)

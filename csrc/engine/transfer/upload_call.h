@@ -21,7 +21,7 @@ template <class T>
 class UploadCall final : public ReadingCall<T> {
  public:
   using Build = std::function<http::Request(const Checksum&)>;
-  using Read = ReadingCall<T>::Read;
+  using Read = ReadAnswer<T>;
   using Done = std::function<void(Result<T>, const Call&, const Checksum&)>;
 
   // `data` is sent from where it lies; `owner` keeps it, or is empty when the caller does.
