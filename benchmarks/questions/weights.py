@@ -18,8 +18,8 @@ REMOTE = Question(
     baseline="torch_ours",
     participants=("torch_ours", "torch_runai"),
     prefix="weights/",
-    note="64 float32 tensors, all of them in memory of the caller's own afterwards. The second load of a process: at the first, "
-    "a virtual machine may have to get the memory from its host.",
+    note="64 float32 tensors, all of them in memory of the caller's own afterwards. The second load of a process: at "
+    "the first, a virtual machine may have to get the memory from its host.",
 )
 LOCAL = replace(
     REMOTE,
