@@ -6,14 +6,14 @@ import io
 from abc import abstractmethod
 from typing import Any
 
-__all__ = ["SeekableFile"]
+__all__ = ["SeekableBytes", "SeekableFile"]
 
 
-class SeekableFile(io.RawIOBase):
-    """Position and reading; a subclass says what the bytes are. Beyond the end a read gives b"".
+class SeekableBytes:
+    """Position and reading, for a class that is a kind of file besides; a subclass says what the bytes are.
 
     Args:
-        size: Bytes of the file.
+        size: Bytes of the file. Beyond them a read gives b"".
     """
 
     def __init__(self, size: int) -> None:
@@ -35,21 +35,31 @@ class SeekableFile(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        if base + offset < 0:
-            raise ValueError(f"position {base + offset} lies before the start")
-        self._position = base + offset
-        return self._position
+        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}
+        if whence not in bases:
+            raise ValueError(f"whence is {whence}; expected 0, 1 or 2")
+        position = bases[whence] + offset
+        if position < 0:
+            raise ValueError(f"position {position} lies before the start; a position cannot be negative")
+        self._position = position
+        return position
 
     def read(self, size: int | None = -1, /) -> bytes:
+        return bytes(self._take(size))
+
+    def readinto(self, buffer: Any, /) -> int:
+        target = memoryview(buffer).cast("B")
+        piece = self._take(len(target))
+        target[: len(piece)] = piece
+        return len(piece)
+
+    def _take(self, size: int | None) -> memoryview:
         left = max(self._size - self._position, 0)
         count = left if size is None or size < 0 else min(size, left)
-        data = bytes(self.bytes_at(self._position, self._position + count)) if count else b""
+        piece = self.bytes_at(self._position, self._position + count) if count else memoryview(b"")
         self._position += count
-        return data
+        return piece
 
-    def readinto(self, out: Any, /) -> int:
-        target = memoryview(out).cast("B")
-        data = self.read(len(target))
-        target[: len(data)] = data
-        return len(data)
+
+class SeekableFile(SeekableBytes, io.RawIOBase):
+    """The same as a raw file, as io.BufferedReader takes it."""

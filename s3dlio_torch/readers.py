@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from s3dlio_core import Store
+from s3dlio_core._seekable import SeekableBytes
 
 __all__ = ["RangeReader", "S3ReaderConstructor", "SampleReader"]
 
 
-class SampleReader(io.BufferedIOBase):
+class SampleReader(SeekableBytes, io.BufferedIOBase):
     """A seekable, read-only file over one sample's bytes, which are in memory already.
 
     Attributes:
@@ -20,56 +21,28 @@ class SampleReader(io.BufferedIOBase):
     """
 
     def __init__(self, data: Any, bucket: str, key: str) -> None:
+        self._view = memoryview(data)
+        super().__init__(len(self._view))
         self.bucket = bucket
         self.key = key
-        self._view = memoryview(data)
-        self._position = 0
 
     def getbuffer(self) -> memoryview:
         """The whole object without a copy: uint8, shape [size]."""
         return self._view
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
+    def bytes_at(self, start: int, end: int) -> memoryview:
+        return self._view[start:end]
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Moves to `offset` from the start, the position or the end; past the end means the end."""
-        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: len(self._view)}
-        if whence not in bases:
-            raise ValueError(f"whence is {whence}; expected 0, 1 or 2")
-        position = bases[whence] + offset
-        if position < 0:
-            raise ValueError(f"seek to {position}: a position cannot be negative")
-        self._position = min(position, len(self._view))
+        self._position = min(super().seek(offset, whence), self._size)
         return self._position
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        return bytes(self._take(size))
 
     def read1(self, size: int = -1, /) -> bytes:
         return self.read(size)
 
-    def readinto(self, buffer: Any, /) -> int:
-        target = memoryview(buffer).cast("B")
-        piece = self._take(len(target))
-        target[: len(piece)] = piece
-        return len(piece)
-
     def readinto1(self, buffer: Any, /) -> int:
         return self.readinto(buffer)
-
-    def _take(self, size: int | None) -> memoryview:
-        rest = len(self._view) - self._position
-        count = rest if size is None or size < 0 else min(size, rest)
-        piece = self._view[self._position : self._position + count]
-        self._position += count
-        return piece
 
 
 class RangeReader(io.BufferedReader):
