@@ -1,6 +1,7 @@
 """What can go wrong. Catch by what you can do about it.
 
 StorageError                  .operation ("get", "put", ...)  .uri  .attempts  .http_status  .service_code  .request_id
+│                             .may_have_taken_effect
 ├── ObjectNotFoundError       also FileNotFoundError
 ├── BucketNotFoundError       also FileNotFoundError; file stores: the root folder
 ├── AccessDeniedError         also PermissionError; the credentials are known and not allowed
@@ -77,7 +78,7 @@ __all__ = [
 ]
 
 
-_FACTS = "operation, uri, attempts, http_status, service_code, request_id: "
+_FACTS = "operation, uri, attempts, http_status, service_code, request_id, may_have_taken_effect: "
 
 
 class StorageError(Exception):
@@ -91,6 +92,10 @@ class StorageError(Exception):
         http_status: Of the last answer; 0 when there was none.
         service_code: As the service named it, e.g. "SlowDown"; "" when it did not.
         request_id: For the provider's support; "" when there was no answer.
+        may_have_taken_effect: The change that was asked for may have been carried out although the call failed: an
+            answer was lost, the service failed while it worked, or a file was in place before the last step failed.
+            False where nothing was sent, for calls that change nothing, and where every attempt was refused. While it
+            is True nothing that the change refers to may be removed.
     """
 
     _errno: ClassVar[int | None] = None
@@ -105,11 +110,12 @@ class StorageError(Exception):
         http_status: int = 0,
         service_code: str = "",
         request_id: str = "",
+        may_have_taken_effect: bool = False,
     ) -> None:
         super().__init__(message)
         if not operation and _FACTS in message:
             told = _told_facts(message)
-            operation, uri, attempts, http_status, service_code, request_id = told
+            operation, uri, attempts, http_status, service_code, request_id, may_have_taken_effect = told
         self.message = message
         self.operation = operation
         self.uri = uri
@@ -117,6 +123,7 @@ class StorageError(Exception):
         self.http_status = http_status
         self.service_code = service_code
         self.request_id = request_id
+        self.may_have_taken_effect = may_have_taken_effect
         if isinstance(self, OSError) and self._errno is not None:
             OSError.__setattr__(self, "errno", self._errno)  # declared there, not here
 
@@ -284,7 +291,8 @@ class SomeFailedError(StorageError):
         succeeded: int = 0,
         **fields: Any,
     ) -> None:
-        super().__init__(message, **fields)
+        in_doubt = any(getattr(error, "may_have_taken_effect", False) for _, error in failures)
+        super().__init__(message, **{"may_have_taken_effect": in_doubt, **fields})
         self.failures = tuple(failures)
         self.succeeded = succeeded
 
@@ -309,18 +317,34 @@ def tell_facts(error: StorageError) -> None:
     """Write the fields into the traceback of `error`, for those who make an error anew of its class and that text: a
     DataLoader that hands on what was raised in its worker.
     """
-    facts = [error.operation, error.uri, error.attempts, error.http_status, error.service_code, error.request_id]
+    facts = [
+        error.operation,
+        error.uri,
+        error.attempts,
+        error.http_status,
+        error.service_code,
+        error.request_id,
+        error.may_have_taken_effect,
+    ]
     error.add_note(_FACTS + json.dumps(facts))
 
 
-def _told_facts(text: str) -> tuple[str, str, int, int, str, str]:
+def _told_facts(text: str) -> tuple[str, str, int, int, str, str, bool]:
     """What tell_facts() wrote; nothing where it cannot be read."""
     line = text.rpartition(_FACTS)[2].partition("\n")[0]
     try:
-        operation, uri, attempts, http_status, service_code, request_id = json.loads(line)
-        return str(operation), str(uri), int(attempts), int(http_status), str(service_code), str(request_id)
+        operation, uri, attempts, http_status, service_code, request_id, effect = json.loads(line)
+        return (
+            str(operation),
+            str(uri),
+            int(attempts),
+            int(http_status),
+            str(service_code),
+            str(request_id),
+            bool(effect),
+        )
     except (TypeError, ValueError):
-        return "", "", 0, 0, "", ""
+        return "", "", 0, 0, "", "", False
 
 
 def naming(error: StorageError, operation: str, uri: str) -> StorageError:

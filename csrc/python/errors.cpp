@@ -89,7 +89,8 @@ nb::object exception_of(const Error& error) {
   nb::object type = nb::module_::import_("s3dlio_core.errors").attr(class_name_of(error.code));
   return type(decoded(error.message), "operation"_a = decoded(error.operation), "uri"_a = decoded(error.uri),
               "attempts"_a = error.attempts, "http_status"_a = error.http_status,
-              "service_code"_a = decoded(error.service_code), "request_id"_a = decoded(error.request_id));
+              "service_code"_a = decoded(error.service_code), "request_id"_a = decoded(error.request_id),
+              "may_have_taken_effect"_a = error.may_have_taken_effect);
 }
 
 void raise_error(const Error& error) {

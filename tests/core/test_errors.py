@@ -89,11 +89,13 @@ def test_message_says_nothing_twice() -> None:
 @pytest.mark.parametrize("cls", CLASSES)
 def test_pickles_with_all_it_knows(cls: type[StorageError]) -> None:
     error = cls(
-        "message", operation="put", uri="s3://b/k", attempts=2, http_status=500, service_code="X", request_id="r"
-    )
+        "message", operation="put", uri="s3://b/k", attempts=2, http_status=500, service_code="X", request_id="r",
+        may_have_taken_effect=True,
+    )  # fmt: skip
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is cls
     assert vars(copy) == vars(error)
+    assert copy.may_have_taken_effect
     assert str(copy) == str(error)
 
 
@@ -113,11 +115,14 @@ def test_summary_counts_and_shows_the_first() -> None:
 
 def test_an_error_made_anew_of_its_traceback_knows_its_fields() -> None:
     """As a DataLoader makes it of what a worker raised: class and text."""
-    first = ObjectNotFoundError("gone", operation="get", uri='s3://b/"k" \n', attempts=2, http_status=404)
+    first = ObjectNotFoundError(
+        "gone", operation="get", uri='s3://b/"k" \n', attempts=2, http_status=404, may_have_taken_effect=True
+    )
     tell_facts(first)
     text = "Caught ObjectNotFoundError in a worker.\n" + "".join(traceback.format_exception(first))
     again = ObjectNotFoundError(text)
     assert (again.operation, again.uri, again.attempts, again.http_status) == ("get", 's3://b/"k" \n', 2, 404)
+    assert again.may_have_taken_effect
     assert again.service_code == ""
     assert text in str(again)
     damaged = ObjectNotFoundError(text.replace("[", "{"))

@@ -174,6 +174,18 @@ def test_u5_lost_race_for_a_conditional_completion(server: FaultServer, store: S
     nothing_left(server)
 
 
+def test_u12_error_says_whether_the_write_may_stand(server: FaultServer, store: Store) -> None:
+    server.fault("put", status=403, code="AccessDenied")
+    with pytest.raises(StorageError) as caught:
+        store.put("up", b"refused")
+    assert not caught.value.may_have_taken_effect
+    server.fault("put", lose_answer=True, not_done=True, end="rst")
+    server.fault("put", status=403, code="AccessDenied")
+    with pytest.raises(StorageError) as caught:
+        store.put("up", b"perhaps")
+    assert caught.value.may_have_taken_effect
+
+
 def test_u4_u5_conditional_put_whose_answer_was_lost(server: FaultServer, store: Store) -> None:
     """The second try meets our own object: success, or an error that says something is there."""
     server.fault("put", lose_answer=True, end="rst")

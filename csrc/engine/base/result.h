@@ -51,6 +51,10 @@ struct Error {
   int http_status = 0;       // of the last answer; 0 when there was none
   std::string service_code;  // "SlowDown", "NoSuchKey", ... as the service named it
   std::string request_id;    // for the provider's support
+  // The change that was asked for may have been carried out although the call failed: its answer was lost, or the
+  // service failed while it worked. False where nothing was sent, of calls that change nothing, and where every attempt
+  // was refused.
+  bool may_have_taken_effect = false;
 };
 
 inline Error make_error(ErrorCode code, std::string message) {

@@ -15,6 +15,15 @@ namespace {
 constexpr std::chrono::seconds kClockTolerance(2);
 constexpr uint32_t kFreeResends = 3;  // after that many closed idle connections the server is closing on purpose
 
+// Whether an answer other than success leaves open what became of the request. A refusal that the service itself
+// words (an error document with a code) is one; what a proxy says of a service that it could not reach is not.
+bool leaves_open(const ServiceError& found, bool in_success) {
+  const Error& error = found.error;
+  if (in_success) return found.verdict != Verdict::kFinal;  // 200 with an error in it, or with what cannot be read
+  if (error.http_status < 500 || error.http_status == 501) return false;
+  return error.service_code.empty() || found.verdict == Verdict::kRetry;
+}
+
 }  // namespace
 
 Call::Call(std::shared_ptr<Context> context, CallTraits traits)
@@ -86,6 +95,7 @@ void Call::send(const SharedCredentials& credentials) {
   count(counters().requests);
 
   http::Request request = build();
+  inner_changes_ = !inner_traits_.invisible && request.method != "GET" && request.method != "HEAD";
   inner_context_->dialect->sign(request, *credentials, inner_context_->service_now());
   inner_sampled_ = request.method == "GET" && !inner_traits_.slow_answer;
   http::ExchangeLimits limits;
@@ -150,7 +160,7 @@ void Call::judge(ServiceError found, const http::ResponseHead* head, std::string
   } else if (error.http_status >= 500) {
     count(counters().server_errors);
   }
-  if (error.http_status >= 500 && !throttled) inner_ambiguous_ = true;
+  if (leaves_open(found, head == nullptr)) inner_ambiguous_ = true;
   if (log_enabled(LogLevel::kDebug)) {
     log(LogLevel::kDebug,
         std::string(inner_traits_.operation) + " " + inner_context_->dialect->uri_of(inner_traits_.key) + ": " +
@@ -309,7 +319,10 @@ void Call::succeed() {
 
 void Call::cancel() {
   if (inner_state_ == State::kEnded) return;
-  if (inner_exchange_) inner_exchange_->cancel();
+  if (inner_exchange_) {
+    inner_ambiguous_ = true;  // it may be on its way
+    inner_exchange_->cancel();
+  }
   inner_exchange_.reset();
   inner_loop_.cancel_timer(inner_timer_);
   if (inner_state_ == State::kWindow && !inner_in_window_) inner_context_->window.forget(this);
@@ -327,6 +340,7 @@ Error Call::described(Error error) const {
   error.operation = inner_traits_.operation;
   error.uri = inner_context_->dialect->uri_of(inner_traits_.key);
   error.attempts = inner_attempts_;
+  error.may_have_taken_effect = inner_changes_ && inner_ambiguous_;
   error.message = redact(error.message);
   return error;
 }

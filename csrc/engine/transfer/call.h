@@ -22,6 +22,7 @@ struct CallTraits {
   bool slow_answer = false;        // the service may work for minutes before the first byte (completion, copy)
   bool conflict_is_final = false;  // a lost race with another writer is not won by repeating this request
   bool urgent = false;             // does not wait for a place in the window (clean-up)
+  bool invisible = false;          // changes nothing that a reader could see (an upload's parts, its start, its abort)
   uint32_t max_attempts = 0;       // 0: the store's
   std::optional<std::chrono::nanoseconds> time_limit;  // over all attempts; none: the store's, grown with `bytes`
 };
@@ -35,7 +36,8 @@ class Call : public http::ResponseHandler, public Window::Waiter, public std::en
   void launch();
   void cancel_soon();
 
-  bool was_ambiguous() const { return inner_ambiguous_; }  // an attempt may have taken effect without our hearing of it
+  // An attempt may have taken effect without our hearing of it. Every error of a call that changes something says so.
+  bool was_ambiguous() const { return inner_ambiguous_; }
   int attempts() const { return inner_attempts_; }
 
  protected:
@@ -112,6 +114,7 @@ class Call : public http::ResponseHandler, public Window::Waiter, public std::en
   bool inner_fresh_connection_ = false;
   bool inner_sampled_ = false;  // the time to this attempt's first byte teaches the time-out
   bool inner_ambiguous_ = false;
+  bool inner_changes_ = false;  // what was sent is not only read
   bool inner_refreshed_ = false, inner_clock_fixed_ = false, inner_redirected_ = false, inner_rejected_once_ = false;
 };
 

@@ -112,6 +112,7 @@ class DeleteMany : public std::enable_shared_from_this<DeleteMany> {
             self->go_on(&call, [&] {
               const bool gone = result || result.error().code == ErrorCode::kNotFound;  // what is not there is deleted
               self->inner_outcomes_[index].error = gone ? std::nullopt : std::optional(result.error());
+              if (!gone && self->inner_in_doubt_) self->inner_outcomes_[index].error->may_have_taken_effect = true;
             });
           });
     }
@@ -123,7 +124,10 @@ class DeleteMany : public std::enable_shared_from_this<DeleteMany> {
           return reading_of(self->inner_context_->dialect->read_delete_many(*keys, body));
         },
         [self, batch](Result<std::vector<DeleteOutcome>> result, const Call& call) {
-          self->go_on(&call, [&] { self->note_batch(batch, std::move(result)); });
+          self->go_on(&call, [&] {
+            if (call.was_ambiguous()) self->inner_in_doubt_ = true;
+            self->note_batch(batch, std::move(result));
+          });
         });
   }
 
@@ -148,6 +152,8 @@ class DeleteMany : public std::enable_shared_from_this<DeleteMany> {
       const bool passing =
           result && error && (error->code == ErrorCode::kServer || error->code == ErrorCode::kThrottled);
       if (passing && inner_round_ < kMostRounds) inner_again_.push_back(batch[position]);
+      if (error && error->code == ErrorCode::kServer) inner_in_doubt_ = true;
+      if (error && inner_in_doubt_) error->may_have_taken_effect = true;
       outcome.error = std::move(error);
     }
   }
@@ -166,6 +172,7 @@ class DeleteMany : public std::enable_shared_from_this<DeleteMany> {
   int inner_round_ = 1;
   bool inner_singly_ = false;
   bool inner_cancelled_ = false;
+  bool inner_in_doubt_ = false;  // a deletion that was not confirmed may have been carried out
   bool inner_told_ = false;
   std::vector<DeleteOutcome> inner_outcomes_;  // each touched by the call that has it
 };

@@ -47,6 +47,7 @@ struct WholePut : std::enable_shared_from_this<WholePut> {
             make_error(ErrorCode::kIntegrity, "what the service stored has " + std::string(crc_name(checksum.kind)) +
                                                   " " + result.checksum + ", what was sent has " +
                                                   crc_to_base64(checksum.kind, checksum.value));
+        error.may_have_taken_effect = true;
         return remove_if_ours(named(std::move(error), *context, "put", key), std::move(result.etag));
       }
       result.checksum_kind = checksum.kind;

@@ -214,6 +214,7 @@ void Upload::take_completion(Result<PutResult> result, const Call& call) {
     inner_enter_ = State::kChecking;
     return;
   }
+  if (inner_error_ && call.was_ambiguous()) inner_error_->may_have_taken_effect = true;
   if (!may_be_done(result.error(), call)) return fail_locked(as_condition(std::move(result).error(), inner_options_));
   inner_doubt_ = as_condition(std::move(result).error(), inner_options_);
   inner_enter_ = State::kRecovering;
@@ -244,6 +245,7 @@ void Upload::take_check(const Result<ObjectMeta>& stored) {
   const bool certainly_ours = !inner_result_.etag.empty();
   Error error = make_error(ErrorCode::kIntegrity, "what the service stored is not what was sent: " + *difference +
                                                       (certainly_ours ? "; the bad object is removed" : ""));
+  error.may_have_taken_effect = true;
   inner_error_ = named(std::move(error), *inner_context_, inner_operation_, inner_key_);
   if (certainly_ours) inner_enter_ = State::kDeleting;
 }
@@ -254,6 +256,7 @@ CallTraits Upload::traits() const {
   CallTraits traits;
   traits.operation = inner_operation_;
   traits.key = inner_key_;
+  traits.invisible = true;
   return traits;
 }
 
@@ -338,6 +341,7 @@ Upload::CallPtr Upload::completion_call() {
   auto the_traits = traits();
   the_traits.slow_answer = true;        // the service may put gigabytes together first
   the_traits.conflict_is_final = true;  // the parts are void then; only a new upload helps
+  the_traits.invisible = false;
   return std::make_shared<DocumentCall<PutResult>>(
       inner_context_, std::move(the_traits),
       // The parts do not change any more: nothing else runs.

@@ -373,6 +373,7 @@ TEST_CASE("F4, F5: a full disk or a failing device at any step: the error, no te
           for (int i = 0; i < 1000 && folder.temporaries() > 0; ++i) usleep(1000);
           CHECK(folder.temporaries() == 0);
           if (!step.after_rename) CHECK(get(store, "k") == "old");
+          CHECK(result.error().may_have_taken_effect == step.after_rename);
         }
       }
     }

@@ -45,7 +45,8 @@ class Deleter {
   void finish_folder() {
     inner_lock_.reset();
     if (inner_sync_ && inner_removed_ && syscalls().fsync(inner_folder_.get()) != 0) {
-      const Error error = errno_error(errno, "making the deletion durable");
+      Error error = errno_error(errno, "making the deletion durable");
+      error.may_have_taken_effect = true;
       for (size_t i = inner_first_; i < inner_outcomes_.size(); ++i) {
         if (!inner_outcomes_[i].error) inner_outcomes_[i].error = error;
       }

@@ -159,6 +159,7 @@ Result<PutResult> Temporary::commit(uint64_t size) {
   if (sync && syscalls().fsync(inner_folder_.get()) != 0) {
     Error error = error_of(errno, "making the new name durable", 0);
     error.message += "; the new object is in place but may be gone after a crash";
+    error.may_have_taken_effect = true;
     return error;
   }
   PutResult result;
