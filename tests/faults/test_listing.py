@@ -6,6 +6,7 @@ import re
 
 import pytest
 from servers.fault_server import FaultServer, Reply, Request
+from servers.seaweedfs import LocalS3
 
 from s3dlio_core import DeleteError, ProtocolError, Store, stats
 
@@ -64,6 +65,81 @@ def test_l1_repeated_token_is_a_loop(fault_server: FaultServer, store: Store) ->
         for count, _ in enumerate(store.list()):
             assert count < 100
     assert fault_server.count("list") < 10
+
+
+def spelt(page: list[str], token: str) -> bytes:
+    """One page of a listing, with `token` leading on to the next."""
+    contents = "".join(f"<Contents><Key>{key}</Key><Size>1</Size></Contents>" for key in page)
+    more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>"
+    return f"<ListBucketResult>{contents}{more}</ListBucketResult>".encode()
+
+
+LYING = {
+    "overlapping": lambda number: [f"k{10 + 3 * number + index}" for index in range(5)],
+    "descending": lambda number: [f"k{90 - 3 * number + index}" for index in range(3)],
+    "the same for ever": lambda number: ["k10", "k11"],
+}
+
+
+@pytest.mark.parametrize("kind", list(LYING))
+async def test_l2_pages_that_do_not_go_on_are_an_error(fault_server: FaultServer, store: Store, kind: str) -> None:
+    def lie(request: Request, reply: Reply) -> None:
+        number = int(request.query.get("continuation-token", "t0").removeprefix("t"))
+        reply.body = spelt(LYING[kind](number), f"t{number + 1}")
+
+    fault_server.fault("list", times=None, edit=lie)
+    seen: list[str] = []
+    with pytest.raises(ProtocolError, match="the listing cannot be trusted: a page goes back to k"):
+        for meta in store.list():
+            seen.append(meta.key)
+            assert len(seen) < 100
+    assert len(set(seen)) == len(seen) <= 5
+    with pytest.raises(ProtocolError, match="a page goes back"):
+        [meta async for meta in store.list_async()]
+    with pytest.raises(ProtocolError, match="a page goes back"):
+        store.list_with_delimiter()
+    assert fault_server.count("list") <= 9  # a page that cannot be trusted is asked for once more
+
+
+def test_l2_the_order_of_a_gateway_over_folders_is_no_lie(seaweedfs: LocalS3, store_on, name: str) -> None:
+    """SeaweedFS goes down into a folder before the folder's neighbours: "a/x" comes before "a-b"."""
+    store = store_on(seaweedfs, bucket="train", prefix=f"{name}/")
+    keys = ["a-b", "a.txt", "a/x", "a/y", "a0", "c/z"]
+    store.put_many([(key, b"1") for key in keys])
+    found, token = [], ""
+    for _ in keys:
+        page = store._native().list_page("", "", "", token, 2).wait()
+        found += [meta.key for meta in page.objects]
+        if not (token := page.continuation_token):
+            break
+    assert sorted(found) == keys
+    assert found.index("a/x") < found.index("a-b")
+
+
+def test_l2_a_list_of_buckets_that_goes_round(fault_server: FaultServer, store: Store) -> None:
+    names = iter(range(1000))
+
+    def lie(request: Request, reply: Reply) -> None:
+        more = f"<ContinuationToken>t{next(names)}</ContinuationToken>"
+        bucket = "<Buckets><Bucket><Name>data</Name></Bucket></Buckets>"
+        reply.body = f"<ListAllMyBucketsResult>{bucket}{more}</ListAllMyBucketsResult>".encode()
+
+    fault_server.fault("list_buckets", times=None, edit=lie)
+    with pytest.raises(ProtocolError, match="names a bucket or a next page twice"):
+        store.list_buckets()
+    assert fault_server.count("list_buckets") == 2
+
+
+def test_l2_buckets_that_never_come(fault_server: FaultServer, store: Store) -> None:
+    numbers = iter(range(10_000))
+
+    def lie(request: Request, reply: Reply) -> None:
+        more = f"<ContinuationToken>t{next(numbers)}</ContinuationToken>"
+        reply.body = f"<ListAllMyBucketsResult><Buckets></Buckets>{more}</ListAllMyBucketsResult>".encode()
+
+    fault_server.fault("list_buckets", times=None, edit=lie)
+    with pytest.raises(ProtocolError, match="1001 pages in a row held nothing"):
+        store.list_buckets()
 
 
 def test_l1_truncated_without_a_token(fault_server: FaultServer, store: Store) -> None:

@@ -1,6 +1,8 @@
 #include "engine/transfer/objects.h"
 
 #include <mutex>
+#include <string>
+#include <unordered_set>
 #include <utility>
 
 #include "engine/base/log.h"
@@ -79,7 +81,9 @@ Future<Unit> delete_bucket(std::shared_ptr<Context> context) {
 
 namespace {
 
-// Page after page into one answer.
+constexpr int kMostEmptyPages = 1000;  // of buckets, in a row, each announcing a next one
+
+// Page after page into one answer. No order is promised, so a list that goes round is known by a name that comes twice.
 struct BucketList : std::enable_shared_from_this<BucketList> {
   std::shared_ptr<Context> context;
   Promise<std::vector<BucketInfo>> promise;
@@ -87,6 +91,8 @@ struct BucketList : std::enable_shared_from_this<BucketList> {
   std::shared_ptr<Call> running;
   bool taken_back = false;
   std::vector<BucketInfo> all;
+  std::unordered_set<std::string> names;
+  int empty_pages = 0;
 
   struct Page {
     std::vector<BucketInfo> buckets;
@@ -117,12 +123,23 @@ struct BucketList : std::enable_shared_from_this<BucketList> {
 
   void take(Result<Page> page, const std::string& asked) {
     if (!page) return end(std::move(page).error());
-    for (BucketInfo& bucket : page->buckets) all.push_back(std::move(bucket));
+    empty_pages = page->buckets.empty() ? empty_pages + 1 : 0;
+    bool repeats = page->next == asked && !asked.empty();
+    for (BucketInfo& bucket : page->buckets) {
+      repeats = !names.insert(bucket.name).second || repeats;
+      all.push_back(std::move(bucket));
+    }
+    if (repeats) return end(bad("it names a bucket or a next page twice"));
     if (page->next.empty()) return end(std::move(all));
-    if (page->next == asked)
-      return end(named(make_error(ErrorCode::kProtocol, "the list of buckets goes round in a circle"), *context,
-                       "list_buckets", ""));
+    if (empty_pages > kMostEmptyPages) {
+      return end(bad(std::to_string(empty_pages) + " pages in a row held nothing, and each announced a next one"));
+    }
     ask(page->next);
+  }
+
+  Error bad(std::string what) const {
+    return named(make_error(ErrorCode::kProtocol, "the list of buckets cannot be trusted: " + std::move(what)),
+                 *context, "list_buckets", "");
   }
 
   void end(Result<std::vector<BucketInfo>> result) {

@@ -286,17 +286,99 @@ TEST_CASE("a cycle of tokens of any length is found") {
   }
 }
 
-TEST_CASE("AWS's order is relied upon, that of others is mended within a page") {
+namespace {
+
+// What a listing of these pages gives: the names as they come, or the error's message.
+std::string listed(const std::shared_ptr<transfer::Dialect>& dialect,
+                   std::initializer_list<std::initializer_list<std::string>> pages) {
   ListRequest request;
-  auto dialect = dialect_of(path_options());
-  auto page = dialect->read_list(request, list_xml({"b", "a", "c"}, "t"));
+  std::string names;
+  int left = static_cast<int>(pages.size());
+  for (const auto& keys : pages) {
+    const auto page = dialect->read_list(request, list_xml(keys, --left == 0 ? "" : numbered("t", left)));
+    if (!page.ok()) return page.error().message;
+    for (const auto& object : page.value().objects) names += object.key + " ";
+    request.continuation_token = page.value().continuation_token;
+  }
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("AWS's order is relied upon, that of others is mended within a page") {
+  const auto other = dialect_of(path_options());
+  CHECK(listed(other, {{"b", "a", "c"}, {"d"}}) == "a b c d ");
+  CHECK(says(listed(other, {{"b", "a", "c"}, {"bb"}}), "a page goes back to bb"));
+  const auto aws = dialect_of(aws_options());
+  CHECK(listed(aws, {{"a", "b"}, {"d"}}) == "a b d ");
+  CHECK(says(listed(aws, {{"a", "b"}, {"aa"}}), "a page goes back to aa"));
+  CHECK(says(listed(aws, {{"a/x"}, {"a-b"}}), "a page goes back to a-b"));
+}
+
+TEST_CASE("pages that overlap, descend or come again are an error; the orders of known services are none") {
+  const auto dialect = dialect_of(path_options());
+  CHECK(says(listed(dialect, {{"a", "b", "c"}, {"c", "d"}}), "goes back to c"));
+  CHECK(says(listed(dialect, {{"a", "b", "c"}, {"b", "d"}}), "goes back to b"));
+  CHECK(says(listed(dialect, {{"d", "e"}, {"b", "c"}}), "goes back to b"));
+  CHECK(says(listed(dialect, {{"a", "b"}, {"c", "d"}, {"a", "b"}}), "goes back to a"));
+  CHECK(says(listed(dialect, {{"a", "c"}, {}, {"b"}}), "goes back to b"));
+  // Gateways over folders: what is in a folder comes before the folder's neighbours.
+  CHECK(listed(dialect, {{"a/x", "a/y"}, {"a-b", "a.txt"}, {"a0"}}) == "a/x a/y a-b a.txt a0 ");
+  CHECK(says(listed(dialect, {{"a/x"}, {"a-b"}, {"a/y"}}), "goes back to a/y"));
+  CHECK(listed(dialect, {{"a-b"}, {"a/x"}, {"a0"}}) == "a-b a/x a0 ");
+  // UTF-16: U+1F600 comes before U+FF01. Not in the same listing as the folders' order.
+  CHECK(listed(dialect, {{"\xF0\x9F\x98\x80"}, {"\xEF\xBC\x81"}}) == "\xF0\x9F\x98\x80 \xEF\xBC\x81 ");
+  CHECK(says(listed(dialect, {{"\xF0\x9F\x98\x80"}, {"\xEF\xBC\x81", "z/x"}, {"z-b"}}), "goes back to"));
+}
+
+TEST_CASE("common prefixes follow each other like keys, and one that goes on in the next page is one") {
+  const auto dialect = dialect_of(path_options());
+  ListRequest request;
+  request.delimiter = "/";
+  auto page = dialect->read_list(request, list_xml({"k"}, "t1", {"b/", "c/"}));
   REQUIRE(page.ok());
-  CHECK(page.value().objects[0].key == "a");
   request.continuation_token = page.value().continuation_token;
-  CHECK(dialect->read_list(request, list_xml({"bb"})).ok());
-  dialect = dialect_of(aws_options());
-  CHECK_FALSE(dialect->read_list(request, list_xml({"bb"})).ok());
-  CHECK(dialect->read_list(request, list_xml({"d"})).ok());
+  CHECK_FALSE(dialect->read_list(request, list_xml({}, "", {"b/", "d/"})).ok());
+  CHECK_FALSE(dialect->read_list(request, list_xml({}, "", {"a/"})).ok());
+  CHECK_FALSE(dialect->read_list(request, list_xml({"j"}, "", {"d/"})).ok());
+  page = dialect->read_list(request, list_xml({"l"}, "", {"c/", "d/"}));
+  REQUIRE(page.ok());
+  CHECK(page.value().common_prefixes == std::vector<std::string>{"d/"});
+}
+
+TEST_CASE("empty pages are passed over, but not for ever") {
+  const auto dialect = dialect_of(path_options());
+  ListRequest request;
+  const auto pass = [&](int count, const char* prefix) {
+    for (int i = 0; i < count; ++i) {
+      const auto page = dialect->read_list(request, list_xml({}, numbered(prefix, i)));
+      if (!page.ok()) return page.error().message;
+      request.continuation_token = page.value().continuation_token;
+    }
+    return std::string();
+  };
+  CHECK(pass(9000, "a").empty());
+  const auto page = dialect->read_list(request, list_xml({"k"}, "t"));  // after which they are counted anew
+  REQUIRE(page.ok());
+  request.continuation_token = page.value().continuation_token;
+  CHECK(pass(9000, "b").empty());
+  CHECK(says(pass(2000, "c"), "10001 pages in a row held no name"));
+}
+
+TEST_CASE("start_after holds on every page, also where the service does not know it") {
+  const auto dialect = dialect_of(path_options());
+  ListRequest request;
+  request.start_after = "b.1, x";
+  auto page = dialect->read_list(request, list_xml({"a", "b"}, "t1"));
+  REQUIRE(page.ok());
+  CHECK(page.value().objects.empty());
+  request.start_after = "";
+  request.continuation_token = page.value().continuation_token;
+  CHECK(says(dialect->list(request).query, "continuation-token=t1"));
+  page = dialect->read_list(request, list_xml({"b.1", "b.1, x", "c"}));
+  REQUIRE(page.ok());
+  REQUIRE(page.value().objects.size() == 1);
+  CHECK(page.value().objects[0].key == "c");
 }
 
 TEST_CASE("keys of any bytes survive a page's token") {

@@ -5,6 +5,7 @@
 
 #include "engine/base/utf8.h"
 #include "engine/store/s3/headers.h"
+#include "engine/store/s3/list_order.h"
 #include "engine/store/s3/s3_dialect.h"
 
 namespace s3dlio::s3 {
@@ -14,16 +15,24 @@ uint64_t fingerprint(std::string_view token) {
   return crc_update(ChecksumKind::kCrc64Nvme, token.size(), sign::bytes_of(token));
 }
 
-// Written as "<fingerprint>.<pages>.<next mark>.<last name, percent-encoded> <service token>". The fingerprint is that
-// of an earlier token, taken anew after 1, 2, 4, 8, ... pages (Brent's method): a cycle of any length must meet it.
+// Versioned buckets and services that delete late give pages without a name for as long as all they looked at was
+// deleted; ten million deleted objects are no listing without end.
+constexpr uint64_t kMostEmptyPages = 10'000;
+
+// Written as "<fingerprint>.<pages>.<next mark>.<empty pages>.<start after, percent-encoded>,<progress> <service
+// token>". The fingerprint is that of an earlier token, taken anew after 1, 2, 4, 8, ... pages (Brent's method): a
+// cycle of any length must meet it.
 struct Continuation {
   uint64_t mark = 0;
-  uint64_t pages = 0;      // since the start
-  uint64_t next_mark = 1;  // the page at which the mark moves
-  std::string last_name;   // the greatest key or common prefix so far
+  uint64_t pages = 0;        // since the start
+  uint64_t next_mark = 1;    // the page at which the mark moves
+  uint64_t empty_pages = 0;  // in a row
+  std::string start_after;   // as the first page was asked for; services that do not know it begin at the start
+  ListProgress progress;
   std::string token;
 
-  static std::optional<Continuation> parse(std::string_view text);
+  explicit Continuation(bool bytes_only) : progress(bytes_only) {}
+  bool parse(std::string_view text);
   std::string text() const;
 };
 
@@ -34,30 +43,33 @@ bool take_number(std::string_view& text, uint64_t& out) {
   return true;
 }
 
-std::optional<Continuation> Continuation::parse(std::string_view text) {
-  Continuation out;
-  if (!take_number(text, out.mark) || !take_number(text, out.pages) || !take_number(text, out.next_mark))
-    return std::nullopt;
+bool Continuation::parse(std::string_view text) {
+  if (!take_number(text, mark) || !take_number(text, pages) || !take_number(text, next_mark) ||
+      !take_number(text, empty_pages))
+    return false;
+  const size_t comma = text.find(',');
   const size_t space = text.find(' ');
-  if (space == std::string_view::npos) return std::nullopt;
-  auto name = sign::decoded(text.substr(0, space));
-  if (!name) return std::nullopt;
-  out.last_name = *std::move(name);
-  out.token = text.substr(space + 1);
-  return out;
+  if (space == std::string_view::npos || comma > space) return false;
+  auto name = sign::decoded(text.substr(0, comma));
+  if (!name || !progress.parse(text.substr(comma + 1, space - comma - 1))) return false;
+  start_after = *std::move(name);
+  token = text.substr(space + 1);
+  return true;
 }
 
 std::string Continuation::text() const {
-  return std::to_string(mark) + '.' + std::to_string(pages) + '.' + std::to_string(next_mark) + '.' +
-         sign::encoded(last_name) + ' ' + token;
+  std::string out;
+  for (const uint64_t number : {mark, pages, next_mark, empty_pages}) out.append(std::to_string(number)).append(".");
+  return out + sign::encoded(start_after) + ',' + progress.text() + ' ' + token;
 }
 
 // A token that is not of our making is the service's.
-Continuation continuation_of(const ListRequest& request) {
-  auto parsed = Continuation::parse(request.continuation_token);
-  if (parsed) return *std::move(parsed);
-  Continuation plain;
+Continuation continuation_of(const ListRequest& request, bool bytes_only) {
+  Continuation parsed(bytes_only);
+  if (parsed.parse(request.continuation_token)) return parsed;
+  Continuation plain(bytes_only);
   plain.token = request.continuation_token;
+  if (plain.token.empty()) plain.start_after = request.start_after;
   return plain;
 }
 
@@ -96,6 +108,27 @@ std::optional<Error> put_in_order(ListDocument& list) {
   return std::nullopt;
 }
 
+// Moves `now` behind the page it was read with.
+std::optional<Error> go_on(Continuation& now, ListDocument& page) {
+  if (page.next_token.empty()) {
+    return bad_listing("it is truncated but names no next page; the service may not speak ListObjectsV2");
+  }
+  const uint64_t next = fingerprint(page.next_token);
+  if (page.next_token == now.token || (now.pages > 0 && next == now.mark)) {
+    return bad_listing("the service repeats a continuation token, which would never end");
+  }
+  now.empty_pages = page.objects.empty() && page.common_prefixes.empty() ? now.empty_pages + 1 : 0;
+  if (now.empty_pages > kMostEmptyPages) {
+    return bad_listing(std::to_string(now.empty_pages) + " pages in a row held no name, and each announced a next one");
+  }
+  if (++now.pages >= now.next_mark) {
+    now.mark = next;
+    now.next_mark *= 2;
+  }
+  now.token = std::move(page.next_token);
+  return std::nullopt;
+}
+
 }  // namespace
 
 http::Request S3Dialect::list(const ListRequest& request) const {
@@ -105,7 +138,7 @@ http::Request S3Dialect::list(const ListRequest& request) const {
   if (!request.prefix.empty()) add_query(out, "prefix", request.prefix);
   if (!request.delimiter.empty()) add_query(out, "delimiter", request.delimiter);
   if (!request.continuation_token.empty()) {
-    add_query(out, "continuation-token", continuation_of(request).token);
+    add_query(out, "continuation-token", continuation_of(request, inner_location_->is_aws()).token);
   } else if (!request.start_after.empty()) {
     add_query(out, "start-after", request.start_after);
   }
@@ -118,45 +151,22 @@ Result<ListPage> S3Dialect::read_list(const ListRequest& request, std::string_vi
   ListDocument& list = *read;
   if (auto error = check_names(request, list)) return *std::move(error);
   if (auto error = put_in_order(list)) return *std::move(error);
-  Continuation before = continuation_of(request);
+  Continuation now = continuation_of(request, inner_location_->is_aws());
 
-  // What must lie behind us: the caller's start, or everything the earlier pages held.
-  const bool first_page = request.continuation_token.empty();
-  if (first_page && !request.start_after.empty()) {
-    std::erase_if(list.objects, [&](const ObjectMeta& object) { return object.key <= request.start_after; });
+  // A folder whose objects fill several pages is named in each of them by some services.
+  std::erase_if(list.common_prefixes, [&](const std::string& name) { return now.progress.has_listed(name); });
+  if (const auto culprit = now.progress.take(list)) {
+    return bad_listing("a page goes back to " + shown(*culprit) +
+                       ", which earlier pages held or had passed by; the service repeats pages or keeps no order");
   }
-  if (!first_page && !before.last_name.empty()) {
-    const auto seen = [&](const std::string& name) {
-      return inner_location_->is_aws() ? name <= before.last_name : name == before.last_name;
-    };
-    if (!list.objects.empty() && seen(list.objects.front().key)) {
-      return bad_listing("a page goes back to the key " + shown(list.objects.front().key) +
-                         ", which was listed before");
-    }
-    if (!list.common_prefixes.empty() && seen(list.common_prefixes.front())) {
-      return bad_listing("a page goes back to the prefix " + shown(list.common_prefixes.front()) +
-                         ", which was listed before");
-    }
+  if (!now.start_after.empty()) {
+    std::erase_if(list.objects, [&](const ObjectMeta& object) { return object.key <= now.start_after; });
   }
 
   ListPage page;
   if (list.truncated) {
-    if (list.next_token.empty()) {
-      return bad_listing("it is truncated but names no next page; the service may not speak ListObjectsV2");
-    }
-    const uint64_t now = fingerprint(list.next_token);
-    if (list.next_token == before.token || (before.pages > 0 && now == before.mark)) {
-      return bad_listing("the service repeats a continuation token, which would never end");
-    }
-    Continuation next = before;
-    if (++next.pages >= next.next_mark) {
-      next.mark = now;
-      next.next_mark *= 2;
-    }
-    if (!list.objects.empty()) next.last_name = std::max(next.last_name, list.objects.back().key);
-    if (!list.common_prefixes.empty()) next.last_name = std::max(next.last_name, list.common_prefixes.back());
-    next.token = std::move(list.next_token);
-    page.continuation_token = next.text();
+    if (auto error = go_on(now, list)) return *std::move(error);
+    page.continuation_token = now.text();
   }
   page.objects = std::move(list.objects);
   page.common_prefixes = std::move(list.common_prefixes);
