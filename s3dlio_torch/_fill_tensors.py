@@ -10,7 +10,7 @@ import torch
 from s3dlio_core.fill import Fill, Source, fill_many
 from s3dlio_torch._staging import StagingPool, StagingSlot
 
-__all__ = ["TensorItem", "fill_tensors", "flat_bytes"]
+__all__ = ["TensorItem", "differing_names", "fill_tensors", "flat_bytes"]
 
 _CALLS_IN_FLIGHT = 8
 _CALL_BYTES = 64 << 20  # one call gathers small tensors up to this
@@ -28,6 +28,7 @@ class TensorItem:
         target: Of the stored shape.
         on_bytes: Called with the offset inside the item and the stored bytes there (uint8, on the CPU), piece by piece,
             in any order, until all were seen. What it raises ends fill_tensors().
+        name: What differing_names() calls it.
     """
 
     source: Source
@@ -36,6 +37,7 @@ class TensorItem:
     dtype: torch.dtype
     target: torch.Tensor
     on_bytes: Callable[[int, torch.Tensor], None] | None = None
+    name: str = ""
 
     @property
     def is_direct(self) -> bool:
@@ -47,6 +49,8 @@ class TensorItem:
 def fill_tensors(items: Iterable[TensorItem]) -> None:
     """Read all of them, several calls into the engine at once; over when the last byte is in place.
 
+    Args:
+        items: Whose targets share no memory: they are filled in any order, and at once.
     Raises:
         StorageError: The first failure; the tensors' contents are unspecified then.
     """
@@ -55,8 +59,27 @@ def fill_tensors(items: Iterable[TensorItem]) -> None:
     staged = [item for item in wanted if not item.is_direct]
     if staged:
         pool = StagingPool(pinned=any(item.target.device.type != "cpu" for item in staged))
-        fill_many(_staged_fills(staged, pool), pool.slots)
+        fill_many(_staged_fills(staged, pool, _unload), pool.slots)
         pool.drain()
+
+
+def differing_names(items: Iterable[TensorItem]) -> list[str]:
+    """The names of the items whose stored elements are not what their targets hold by now, ascending.
+
+    They are read again, piece by piece, and nothing is written to.
+    """
+    pool = StagingPool(pinned=False)
+    found: set[str] = set()
+
+    def compare(pieces: list[TensorItem], places: list[torch.Tensor], slot: StagingSlot) -> None:
+        for piece, place in zip(pieces, places, strict=True):
+            target = piece.target.detach()
+            stored = place.view(piece.dtype).view(target.shape).to(target.device, target.dtype)
+            if not torch.equal(flat_bytes(stored), flat_bytes(target.contiguous())):
+                found.add(piece.name)
+
+    fill_many(_staged_fills((item for item in items if item.end > item.start), pool, compare), pool.slots)
+    return sorted(found)
 
 
 def flat_bytes(tensor: torch.Tensor) -> torch.Tensor:
@@ -93,20 +116,23 @@ def _show(call: list[tuple[int, TensorItem]], places: list[torch.Tensor]) -> Non
             item.on_bytes(offset, place)
 
 
-def _staged_fills(items: Iterable[TensorItem], pool: StagingPool) -> Iterator[Fill]:
-    """Calls that fill one slot each; drawn from while a slot is free."""
+Use = Callable[[list[TensorItem], list[torch.Tensor], StagingSlot], None]
+
+
+def _staged_fills(items: Iterable[TensorItem], pool: StagingPool, use: Use) -> Iterator[Fill]:
+    """Calls that fill one slot each; drawn from while a slot is free. `use` is given what arrived, and where."""
     call: list[tuple[int, TensorItem]] = []
     size = 0
     for item in items:
         for offset, piece in _pieces(item, pool.slot_bytes):
             padded = _padded(piece.end - piece.start)
             if call and (size + padded > pool.slot_bytes or piece.source is not call[0][1].source):
-                yield _staged_fill(call, pool)
+                yield _staged_fill(call, pool, use)
                 call, size = [], 0
             call.append((offset, piece))
             size += padded
     if call:
-        yield _staged_fill(call, pool)
+        yield _staged_fill(call, pool, use)
 
 
 def _pieces(item: TensorItem, limit: int, offset: int = 0) -> Iterator[tuple[int, TensorItem]]:
@@ -135,7 +161,7 @@ def _padded(size: int) -> int:
     return -(-size // _ALIGNMENT) * _ALIGNMENT
 
 
-def _staged_fill(call: list[tuple[int, TensorItem]], pool: StagingPool) -> Fill:
+def _staged_fill(call: list[tuple[int, TensorItem]], pool: StagingPool, use: Use) -> Fill:
     slot = pool.take()
     places = []
     offset = 0
@@ -146,7 +172,7 @@ def _staged_fill(call: list[tuple[int, TensorItem]], pool: StagingPool) -> Fill:
 
     def unload() -> None:
         _show(call, places)
-        _unload([item for _, item in call], places, slot)
+        use([item for _, item in call], places, slot)
         pool.give_back(slot)
 
     return Fill(call[0][1].source, [(item.start, item.end) for _, item in call], places, unload)

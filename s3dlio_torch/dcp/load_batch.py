@@ -19,6 +19,7 @@ from s3dlio_core.errors import (
     RangeNotSatisfiableError,
 )
 from s3dlio_core.store import Store
+from s3dlio_torch._overlap import Turns
 from s3dlio_torch.dcp.load_item import LoadItem, Piece
 
 __all__ = ["Batches"]
@@ -51,6 +52,8 @@ class _Batch:
 class Batches:
     """Turns items into tasks, lazily; a damaged item is read once more before it is an error. One thread at a time.
 
+    Items of different owners whose memory overlaps are read one after the other, in their order.
+
     Args:
         store: At the checkpoint.
         items: Ordered by object and offset; made when their turn comes.
@@ -75,6 +78,7 @@ class Batches:
         self._began = began
         self._ended = ended
         self._again: deque[LoadItem] = deque()
+        self._turns: Turns[LoadItem] = Turns()
         self._current: tuple[LoadItem, Iterator[Piece]] | None = None
         self._held: Piece | None = None
 
@@ -82,7 +86,7 @@ class Batches:
         return self
 
     def __next__(self) -> Weighted:
-        """The next task; after StopIteration there may be one again, when something that was under way was damaged."""
+        """The next task; after StopIteration there may be one again: for what was damaged, or had to wait."""
         batch: _Batch | None = None
         while (found := self._next_piece()) is not None:
             item, piece = found
@@ -107,7 +111,7 @@ class Batches:
     def _next_piece(self) -> tuple[LoadItem, Piece] | None:
         while True:
             if self._current is None:
-                item = self._again.popleft() if self._again else next(self._items, None)
+                item = self._next_item()
                 if item is None:
                     return None
                 self._current = item, item.pieces()
@@ -118,6 +122,11 @@ class Batches:
             self._current = None
             item.issued = True
             self._completed(item)
+
+    def _next_item(self) -> LoadItem | None:
+        if self._again:
+            return self._again.popleft()
+        return next((item for item in self._items if self._turns.admit(item, item.owner, item.span)), None)
 
     def _read(self, batch: _Batch) -> Steps[None]:
         memory = _memory(batch)
@@ -153,7 +162,10 @@ class Batches:
                 raise damaged(item)
             replacement = item.again()
             replacement.attempt = item.attempt + 1
+            replacement.owner, replacement.span = item.owner, item.span
             self._again.append(replacement)
+        else:
+            self._again.extend(self._turns.ended(item.owner, item.span))
 
     def _missing(self, batch: _Batch) -> CheckpointError:
         place = batch.pieces[0][0].place

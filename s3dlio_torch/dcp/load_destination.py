@@ -6,9 +6,15 @@ import torch
 from torch import Tensor
 
 from s3dlio_core import _ext
+from s3dlio_torch._overlap import Span, span_of
 from s3dlio_torch.dcp.load_box import Box
 
-__all__ = ["Destination"]
+__all__ = ["Destination", "plain_span"]
+
+
+def plain_span(tensor: Tensor) -> Span | None:
+    """The memory of a tensor; None for subclasses, which keep it elsewhere."""
+    return span_of(tensor.detach()) if type(tensor) in (Tensor, torch.nn.Parameter) else None
 
 
 class Destination:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from s3dlio_torch._overlap import Span
 from s3dlio_torch.dcp.load_cover import Interval
 
 __all__ = ["LoadItem", "Piece", "Place", "WholeItem"]
@@ -67,6 +68,8 @@ class LoadItem(ABC):
         issued: Whether all pieces were asked for.
         attempt: How often it was read before.
         pinned: Whether what it receives through memory of the batch goes to an accelerator.
+        owner: The destination's name in what is loaded.
+        span: The memory it writes to; None: none that others could write to as well.
     """
 
     def __init__(self, place: Place) -> None:
@@ -76,6 +79,8 @@ class LoadItem(ABC):
         self.issued = False
         self.attempt = 0
         self.pinned = False
+        self.owner = place.name
+        self.span: Span | None = None
 
     @abstractmethod
     def pieces(self) -> Iterator[Piece]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,11 +13,14 @@ from torch.distributed.checkpoint._extension import ExtensionRegistry
 from torch.distributed.checkpoint.filesystem import _StorageInfo
 from torch.distributed.checkpoint.metadata import Metadata, MetadataIndex, TensorStorageMetadata
 from torch.distributed.checkpoint.planner import LoadItemType, LoadPlan, LoadPlanner, ReadItem
+from torch.nn import Parameter
 
 from s3dlio_core.checkpoint import ItemIndex
 from s3dlio_core.errors import CheckpointError
+from s3dlio_torch._overlap import overlapping_names
 from s3dlio_torch.dcp.load_box import Box
 from s3dlio_torch.dcp.load_check import check_chunks, gaps_between_items
+from s3dlio_torch.dcp.load_destination import plain_span
 from s3dlio_torch.dcp.load_item import LoadItem, Place, WholeItem
 from s3dlio_torch.dcp.load_probe import ProbeItem
 from s3dlio_torch.dcp.load_tensor import TensorItem, TensorRead, Verify
@@ -85,6 +88,8 @@ class PlannedLoad:
                 check_chunks(metadata, uri_of(""))
         requests = [self._request(read) for read in plan.items]
         self.requests = sorted(requests, key=lambda request: (request.place.key, request.place.start))
+        shared = _names_of_one_memory(planner)
+        self._shared = [request for request in requests if request.read.dest_index.fqn in shared]  # in the plan's order
 
     @property
     def nbytes(self) -> int:
@@ -101,8 +106,13 @@ class PlannedLoad:
             yield ProbeItem(place, _Learn(list(same)))
 
     def items(self) -> Iterator[LoadItem]:
-        """What is read then; tensors are resolved when their turn comes."""
-        for request in self.requests:
+        """What is read then; tensors are resolved when their turn comes.
+
+        Those that share memory with another come last, in the plan's order: the last one counts, as it does for torch.
+        """
+        shared = {id(request) for request in self._shared}
+        alone = (request for request in self.requests if id(request) not in shared)
+        for request in itertools.chain(alone, self._shared):
             yield self._whole_item(request) if request.whole else self._tensor_item(request)
         if self._verify is not False:
             yield from self._empty_items()
@@ -165,6 +175,7 @@ class PlannedLoad:
             verify=self._verify,
             # The ends of an item that torch wrote were checked when they were looked at.
             outside=request.ours,
+            owner=request.read.dest_index.fqn,
         )
         # A tensor may be stored in another type than the plan's: what is stored counts.
         return TensorItem(replace(read, box=replace(read.box, itemsize=read.dtype.itemsize)))
@@ -178,17 +189,32 @@ class PlannedLoad:
 
         def use(plain: memoryview) -> None:
             if is_tensor:
-                whole_tensor(plain, read, place, self._resolver(read), self._committer(read))
+                whole_tensor(plain, read, place, lambda: target, self._committer(read))
             else:
                 self._planner.load_bytes(read, io.BytesIO(plain) if self._trusted else safe_bytes(plain, place))
 
-        return WholeItem(place, undo, check, use)
+        item = WholeItem(place, undo, check, use)
+        item.owner = read.dest_index.fqn
+        if is_tensor:
+            target = self._planner.resolve_tensor(read)
+            item.span = plain_span(target)
+        return item
 
     def _resolver(self, read: ReadItem) -> Callable[[], Tensor]:
         return lambda: self._planner.resolve_tensor(read)
 
     def _committer(self, read: ReadItem) -> Callable[[Tensor], None]:
         return lambda tensor: self._planner.commit_tensor(read, tensor)
+
+
+def _names_of_one_memory(planner: LoadPlanner) -> set[str]:
+    """Names in the state dict whose tensors overlap, as far as the planner shows it."""
+    entries = getattr(planner, "state_dict", None)
+    if not isinstance(entries, Mapping):
+        return set()
+    local: dict[str, Any] = {name: getattr(entry, "_local_tensor", entry) for name, entry in entries.items()}
+    plain = {name: tensor for name, tensor in local.items() if type(tensor) in (Tensor, Parameter)}
+    return {name for group in overlapping_names(plain) for name in group}
 
 
 class _Learn:

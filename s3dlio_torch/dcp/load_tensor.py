@@ -14,7 +14,7 @@ from s3dlio_core.checksum import crc32, crc32_blocks, crc32_combine
 from s3dlio_core.errors import CheckpointError
 from s3dlio_torch.dcp.load_box import Box, Run
 from s3dlio_torch.dcp.load_cover import Interval, cover, cut
-from s3dlio_torch.dcp.load_destination import Destination
+from s3dlio_torch.dcp.load_destination import Destination, plain_span
 from s3dlio_torch.dcp.load_frames import FrameReader
 from s3dlio_torch.dcp.load_item import LoadItem, Piece, Place, damage_of_gap
 
@@ -40,6 +40,7 @@ class TensorRead:
         order: The destination's dimensions in the order of the box's.
         resolve: Gives the destination, of the slice's shape.
         commit: Takes the destination when it is filled.
+        owner: The destination's name; "": the item's.
         outside: Whether the bytes around the payload are to be checked too.
     """
 
@@ -51,6 +52,7 @@ class TensorRead:
     commit: Callable[[Tensor], None]
     verify: Verify
     outside: bool = True
+    owner: str = ""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -80,6 +82,8 @@ class TensorItem(LoadItem):
         self._resolved = read.resolve().detach()
         self._target = self._permuted(self._resolved)
         self._destination = Destination(self._target, self._dtype)
+        self.owner = read.owner or read.place.name
+        self.span = plain_span(self._resolved)
         self.pinned = self._destination.on_accelerator
         self._block = self._block_of()
         self._unit = self._unit_of()

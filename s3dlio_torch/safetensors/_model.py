@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import torch
@@ -12,11 +13,12 @@ from s3dlio_core import PutResult, Tuning
 from s3dlio_core.errors import CheckpointError
 from s3dlio_core.fill import Source
 from s3dlio_core.safetensors_header import TensorInfo
-from s3dlio_torch._fill_tensors import TensorItem, fill_tensors
+from s3dlio_torch._fill_tensors import TensorItem, differing_names, fill_tensors
+from s3dlio_torch._overlap import identity_of, overlapping_names
 from s3dlio_torch._stores import Stores
 from s3dlio_torch.safetensors._dtypes import torch_layout
 from s3dlio_torch.safetensors._folder import find_tensors
-from s3dlio_torch.safetensors._save import check_tensors, shared_names, write_file
+from s3dlio_torch.safetensors._save import check_tensors, without_copies, write_file
 
 __all__ = ["LoadReport", "load_into", "load_model", "save_model"]
 
@@ -54,10 +56,12 @@ def load_into(
         uri: A safetensors object, a folder of them, or their index ("....safetensors.index.json").
         target: A module, or tensors by name, e.g. model.state_dict(). Entries that are no tensors are passed by.
         strict: Raise if a name is missing or unexpected. A name counts as there if another one of the same memory is
-            (tied weights).
+            (tied weights). Where several stored tensors go to the same memory they must hold the same, which is
+            compared; if not strict, the last one in the target's order counts, as for load_state_dict().
         names: Only these of the target's tensors.
     Raises:
-        CheckpointError: Names (if strict) or shapes do not fit, or a tensor has no memory of its own to fill.
+        CheckpointError: Names (if strict) or shapes do not fit, a tensor has no memory of its own to fill, or stored
+            tensors contradict each other that go to the same memory (if strict; only this shows after reading).
     """
     tensors = _targets(target, names)
     with Stores(tuning, store_options) as stores:
@@ -72,12 +76,16 @@ def load_into(
                 if which
             ]
             raise CheckpointError("; ".join(facts), operation="load_into", uri=where)
-        items = [_item(*found[name], tensors[name]) for name in found if name in tensors]
+        items = {name: _item(*found[name], tensors[name]) for name in found if name in tensors}
+        groups = _sharing(tensors, items)
         try:
-            fill_tensors(items)
+            for wave in _waves(items, groups):
+                fill_tensors(wave)
         finally:
-            for item in items:
+            for item in items.values():
                 torch.autograd.graph.increment_version(item.target)
+        if strict:
+            _check_agreement(items, groups, where)
         return LoadReport(missing, unexpected)
 
 
@@ -110,13 +118,8 @@ def save_model(
         InvalidArgumentError: A tensor is sparse or not contiguous.
     """
     tensors = {name: tensor for name, tensor in model.state_dict().items() if isinstance(tensor, torch.Tensor)}
-    words = dict(metadata or {})
-    for group in shared_names(tensors):
-        kept = min(group)
-        for name in group:
-            if name != kept and _identity(tensors[name]) == _identity(tensors[kept]):
-                words[name] = kept
-                del tensors[name]
+    tensors, left_out = without_copies(tensors)
+    words = {**(metadata or {}), **left_out}
     with Stores(tuning, store_options) as stores:
         store, key = stores.at(uri, "save_model")
         check_tensors(tensors, store.uri_of(key))
@@ -136,14 +139,46 @@ def _targets(target: Target, names: Iterable[str] | None) -> dict[str, torch.Ten
 
 def _covered(tensors: Mapping[str, torch.Tensor], found: Mapping[str, Any]) -> set[str]:
     """Names whose tensor is filled under another name."""
-    filled = {_identity(tensor) for name, tensor in tensors.items() if name in found}
-    return {name for name, tensor in tensors.items() if _identity(tensor) in filled}
+    filled = {identity_of(tensor) for name, tensor in tensors.items() if name in found}
+    return {name for name, tensor in tensors.items() if identity_of(tensor) in filled}
 
 
-def _identity(tensor: torch.Tensor) -> tuple[Any, ...]:
-    if not tensor.numel() or tensor.device.type == "meta" or tensor.layout != torch.strided:
-        return (id(tensor),)
-    return tensor.device, tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride()
+def _sharing(tensors: Mapping[str, torch.Tensor], items: Mapping[str, TensorItem]) -> list[list[str]]:
+    """Names of items whose targets overlap, each group in the target's order."""
+    place = {name: number for number, name in enumerate(tensors)}
+    return [
+        sorted(group, key=place.__getitem__)
+        for group in overlapping_names({name: item.target for name, item in items.items()})
+    ]
+
+
+def _waves(items: Mapping[str, TensorItem], groups: list[list[str]]) -> Iterator[list[TensorItem]]:
+    """The items to be read at once, then those whose targets overlap with them: never two writers to one byte.
+
+    Of several that have one and the same target only the last is read.
+    """
+    shared = {name for group in groups for name in group}
+    alone = [item for name, item in items.items() if name not in shared]
+    last = [list({identity_of(items[name].target): name for name in group}.values()) for group in groups]
+    behind_each_other = [sorted(names, key=group.index) for names, group in zip(last, groups, strict=True)]
+    for number, wave in enumerate(zip_longest(*behind_each_other)):
+        yield [*(alone if number == 0 else ()), *(items[name] for name in wave if name is not None)]
+    if not groups:
+        yield alone
+
+
+def _check_agreement(items: Mapping[str, TensorItem], groups: list[list[str]], uri: str) -> None:
+    """Refuse names of one memory under which different contents are stored."""
+    # The last of a group was written last: it is there as it is stored.
+    differing = differing_names(items[name] for group in groups for name in group[:-1])
+    if differing:
+        group = next(group for group in groups if differing[0] in group)
+        message = (
+            f'"{differing[0]}" and "{group[-1]}" share memory in the target, and different contents are stored for '
+            "them; the weights were saved from a model where they were apart. strict=False takes the last of: "
+            f"{', '.join(group[:10])}"
+        )
+        raise CheckpointError(message, operation="load_into", uri=uri)
 
 
 def _item(source: Source, info: TensorInfo, target: torch.Tensor) -> TensorItem:
@@ -155,6 +190,8 @@ def _item(source: Source, info: TensorInfo, target: torch.Tensor) -> TensorItem:
         problem = "is on the meta device in the target: call model.to_empty(device=...) first"
     elif target.layout != torch.strided or type(target.detach()) is not torch.Tensor:
         problem = f"is a {type(target).__name__} of layout {target.layout} in the target; expected a plain dense tensor"
+    elif any(stride == 0 and extent > 1 for extent, stride in zip(target.shape, target.stride(), strict=True)):
+        problem = "is expanded in the target: several of its elements are one place in memory"
     if problem:
         raise CheckpointError(f'tensor "{info.name}" {problem}', operation="load_into", uri=source.uri)
-    return TensorItem(source, info.start, info.end, dtype, target)
+    return TensorItem(source, info.start, info.end, dtype, target, name=info.name)

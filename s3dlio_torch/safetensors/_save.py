@@ -11,11 +11,12 @@ import torch
 from s3dlio_core import PutResult, Store, Tuning
 from s3dlio_core.errors import InvalidArgumentError
 from s3dlio_core.safetensors_header import build_header
+from s3dlio_torch._overlap import identity_of, overlapping_names
 from s3dlio_torch._stores import Stores
 from s3dlio_torch._upload import TensorUpload
 from s3dlio_torch.safetensors._dtypes import dtype_name
 
-__all__ = ["SharedTensorsError", "check_tensors", "save_file", "shared_names", "write_file"]
+__all__ = ["SharedTensorsError", "check_kinds", "check_tensors", "save_file", "without_copies", "write_file"]
 
 
 class SharedTensorsError(InvalidArgumentError, RuntimeError):
@@ -65,11 +66,38 @@ def write_file(
     return writer.result
 
 
+def without_copies(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Of tensors that are one and the same the one whose name comes first; and for each name left out, that one's."""
+    kept = dict(tensors)
+    left_out: dict[str, str] = {}
+    for group in overlapping_names(tensors):
+        first: dict[tuple[Any, ...], str] = {}
+        for name in sorted(group):
+            stored = first.setdefault(identity_of(tensors[name]), name)
+            if stored != name:
+                left_out[name] = stored
+                del kept[name]
+    return kept, left_out
+
+
 def check_tensors(tensors: Mapping[str, torch.Tensor], uri: str) -> None:
     """Refuse what the format cannot hold, before anything is written.
 
     Raises:
         InvalidArgumentError, SharedTensorsError: As save_file().
+    """
+    check_kinds(tensors, uri)
+    if groups := overlapping_names(tensors):
+        shown = "; ".join(", ".join(group) for group in groups[:5])
+        message = f"these tensors share memory: {shown}; save one of each group, or use save_model()"
+        raise SharedTensorsError(message, operation="save_file", uri=uri)
+
+
+def check_kinds(tensors: Mapping[str, torch.Tensor], uri: str) -> None:
+    """Refuse what are no dense tensors by name; what they share is not looked at.
+
+    Raises:
+        InvalidArgumentError: As save_file().
     """
     if not isinstance(tensors, Mapping):
         raise _refusal(f"tensors is a {type(tensors).__name__}; expected a dict of tensors by name", uri)
@@ -88,35 +116,6 @@ def check_tensors(tensors: Mapping[str, torch.Tensor], uri: str) -> None:
         if not tensor.is_contiguous():
             message = f'tensor "{name}" is not contiguous: call .contiguous(), or save what it is a view of'
             raise _refusal(message, uri)
-    if groups := shared_names(tensors):
-        shown = "; ".join(", ".join(group) for group in groups[:5])
-        message = f"these tensors share memory: {shown}; save one of each group, or use save_model()"
-        raise SharedTensorsError(message, operation="save_file", uri=uri)
-
-
-def shared_names(tensors: Mapping[str, torch.Tensor]) -> list[list[str]]:
-    """Groups of two names or more whose bytes overlap."""
-    spans: dict[tuple[torch.device, int], list[tuple[int, int, str]]] = {}
-    for name, tensor in tensors.items():
-        if tensor.device.type != "meta" and tensor.numel():
-            start = tensor.data_ptr()
-            place = (tensor.device, tensor.untyped_storage().data_ptr())
-            spans.setdefault(place, []).append((start, start + _extent_bytes(tensor), name))
-    groups: list[list[str]] = []
-    for members in spans.values():
-        reached, group = 0, [""]
-        for start, end, name in sorted(members):
-            if start >= reached:
-                groups.append(group := [])
-            group.append(name)
-            reached = max(reached, end)
-    return [group for group in groups if len(group) > 1]
-
-
-def _extent_bytes(tensor: torch.Tensor) -> int:
-    """From a tensor's first element to behind its last."""
-    last = sum((extent - 1) * stride for extent, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    return (last + 1) * tensor.itemsize
 
 
 def _refusal(message: str, uri: str) -> InvalidArgumentError:

@@ -14,7 +14,7 @@ from s3dlio_core import Tuning
 from s3dlio_core.errors import InvalidArgumentError, ObjectExistsError, ObjectNotFoundError
 from s3dlio_torch._stores import Stores
 from s3dlio_torch.safetensors._folder import INDEX_SUFFIX, SINGLE
-from s3dlio_torch.safetensors._save import check_tensors, write_file
+from s3dlio_torch.safetensors._save import check_kinds, check_tensors, without_copies, write_file
 
 __all__ = ["save_sharded"]
 
@@ -37,7 +37,8 @@ def save_sharded(
     The index is written last: without it there are no weights, so a save that is cut off is not mistaken for one.
 
     Args:
-        tensors: As in save_file().
+        tensors: As in save_file(); of those that are one and the same (tied weights) the one whose name comes first is
+            stored, and the metadata of its object says which names stand for it. load_into() fills them all.
         uri: The folder.
         max_shard_bytes: Of tensors in one object; a tensor larger than this has an object of its own.
         metadata: Of each object, beside {"format": "pt"}.
@@ -54,6 +55,8 @@ def save_sharded(
     if max_shard_bytes < 1:
         message = f"max_shard_bytes is {max_shard_bytes}; expected at least 1"
         raise InvalidArgumentError(message, operation="save_sharded", uri=folder)
+    check_kinds(tensors, folder)
+    tensors, left_out = without_copies(tensors)
     check_tensors(tensors, folder)
     shards = _shards(tensors, max_shard_bytes)
     words = {"format": "pt", **(metadata or {})}
@@ -69,7 +72,8 @@ def save_sharded(
         leading = (INDEX, SINGLE) if len(shards) > 1 else (INDEX,)
         store.delete([prefix + name for name in there if name in leading])
         for name, shard in shards.items():
-            write_file(store, prefix + name, shard, words)
+            tied = {other: kept for other, kept in left_out.items() if kept in shard}
+            write_file(store, prefix + name, shard, {**words, **tied})
         written = list(shards)
         if len(shards) > 1:
             store.put(key, _index(shards), if_none_match=not overwrite)
