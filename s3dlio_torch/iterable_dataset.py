@@ -13,7 +13,7 @@ from s3dlio_core.loader import EpochId, Layout, LoaderOptions, Progress, State, 
 from s3dlio_torch.control import Control
 from s3dlio_torch.sample import Transform
 from s3dlio_torch.sample_iterator import FailedIterator, SampleIterator
-from s3dlio_torch.sharding import rank_and_world_size
+from s3dlio_torch.sharding import Ranks, ranks_here
 from s3dlio_torch.source import Source, split_options
 
 __all__ = ["S3IterableDataset"]
@@ -24,7 +24,8 @@ class S3IterableDataset(IterableDataset[Any]):
 
     Each sample reaches exactly one DataLoader worker of one rank. Objects are fetched ahead by the engine's threads,
     bounded in bytes and in requests, so one process without workers already fills the link; use workers for decoding.
-    docs/datasets.md tells the order, the division and how an epoch is resumed.
+    docs/datasets.md tells the order, the division and how an epoch is resumed; docs/frameworks.md who divides under
+    accelerate, Lightning and others.
 
     The listing happens once, when the dataset is made: workers receive it, and a missing bucket shows at once.
 
@@ -109,11 +110,9 @@ class S3IterableDataset(IterableDataset[Any]):
         self._source = source
         self._options = options
         self._enable_sharding = enable_sharding
-        if options.shard_rank is not None and options.shard_world_size is not None:
-            self._rank, self._world_size = options.shard_rank, options.shard_world_size
-        else:
-            # Asked here because a worker process has no process group.
-            self._rank, self._world_size = rank_and_world_size()
+        ranks_here()  # a bad environment shows at once; what counts is what each iteration finds
+        self._was_divided = False  # a framework divided the newest loop
+        self._pickled_ranks: tuple[int, Ranks] | None = None  # (process that unpickled it, where it was pickled)
         self._control = Control()
         self._epoch_was_set = False
         self._loaded: State | None = None
@@ -122,13 +121,20 @@ class S3IterableDataset(IterableDataset[Any]):
         self._tracker: tuple[int, Tracker] | None = None  # (process, what its newest iterator has read)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_tracker": None}
+        return {**self.__dict__, "_tracker": None, "_pickled_ranks": self._ranks()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._pickled_ranks = os.getpid(), state["_pickled_ranks"]
 
     def __len__(self) -> int:
         """Samples this rank yields, over all its workers; after load_state_dict() those that are left."""
         state = self._loaded.flat() if self._loaded is not None else self._fresh()
-        rank, world_size = (self._rank, self._world_size) if self._enable_sharding else (0, 1)
-        layout = Layout(rank, world_size, block=self._options.block)
+        ranks = self._ranks() if self._enable_sharding else Ranks(0, 1)
+        if self._was_divided:
+            # Hugging Face's Trainer asks from where its loader does not show.
+            ranks = Ranks(0, 1)
+        layout = Layout(ranks.rank, ranks.world_size, block=self._options.block)
         return state.share(layout, drop_last=self._options.drop_last, wrap=self._options.wrap).of_rank
 
     def __iter__(self) -> Iterator[Any]:
@@ -169,10 +175,24 @@ class S3IterableDataset(IterableDataset[Any]):
         """
         if not isinstance(epoch, int) or isinstance(epoch, bool):
             raise TypeError(f"epoch is {epoch!r}; expected an integer")
+        # accelerate's loaders call this on every rank before they begin, so a refusal leaves none of them waiting.
+        self._was_divided = bool(self._ranks().divider)
         self._control.epoch = epoch
         self._epoch_was_set = True
         if self._loaded is not None and self._loaded.id.epoch != epoch:
+            self._drop_loaded(self._loaded, epoch)
             self._loaded = None
+
+    def _drop_loaded(self, loaded: State, epoch: int) -> None:
+        """Say so where nobody has gone on from the loaded state, and some of its epoch is left."""
+        left = len(loaded.flat().share(Layout()))
+        if left and not self._control.taken_by_any(self._load):
+            warnings.warn(
+                f"set_epoch({epoch}) drops the loaded state of epoch {loaded.id.epoch}, of which {left} of "
+                f"{loaded.id.total} samples are unread; begin with set_epoch({loaded.id.epoch}), on the loader too "
+                "where that counts epochs (accelerate)",
+                stacklevel=3,
+            )
 
     # State
 
@@ -262,4 +282,29 @@ class S3IterableDataset(IterableDataset[Any]):
                     f"this is DataLoader worker {number} of {count}; leave them out, the workers know themselves"
                 )
             number, count = options.worker_id, options.num_workers_pytorch
-        return Layout(self._rank, self._world_size, number, count, options.block)
+        ranks = self._ranks()
+        self._was_divided = bool(ranks.divider)
+        return Layout(ranks.rank, ranks.world_size, number, count, options.block)
+
+    def _ranks(self) -> Ranks:
+        """Found anew at every use: a process group may be initialised, or a loader prepared, after the dataset is made.
+
+        Raises:
+            ValueError: shard_rank is given and a framework divides too.
+        """
+        found = ranks_here()
+        if get_worker_info() is None:
+            self._was_divided |= bool(found.divider)
+        elif not found.divider and self._pickled_ranks is not None and self._pickled_ranks[0] == os.getpid():
+            # This worker was spawned: it has no process group, and who started it was seen where it was pickled.
+            found = self._pickled_ranks[1]
+        options = self._options
+        if options.shard_rank is None or options.shard_world_size is None:
+            return found
+        if found.divider and options.shard_world_size > 1:
+            raise ValueError(
+                f"shard_rank is {options.shard_rank} of {options.shard_world_size}, and {found.divider} divides the "
+                "samples among the ranks once more, so that most would be lost; leave shard_rank and shard_world_size "
+                "out, or do not let accelerate prepare this loader"
+            )
+        return Ranks(options.shard_rank, options.shard_world_size)
