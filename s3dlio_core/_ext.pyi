@@ -40,6 +40,11 @@ def log(level: int, message: str) -> None:
 def redact(text: str) -> str:
     """The text without the values of credentials."""
 
+def redact_url(url: str) -> str:
+    """
+    What may be shown of a service's URL, well formed or not: scheme, host, port and path.
+    """
+
 T = TypeVar("T")
 
 class Pending(Generic[T]):

@@ -64,7 +64,8 @@ class CredentialChain:
                 raise CredentialsError(self._nothing_found())
             frozen = found.get_frozen_credentials()
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-            raise CredentialsError(f"looking for credentials failed: {error}; {self._places()}") from error
+            failure = _ext.redact(str(error))  # it may quote what a credential_process printed
+            raise CredentialsError(f"looking for credentials failed: {failure}; {self._places()}") from error
         if not frozen.access_key or not frozen.secret_key:
             raise CredentialsError(self._nothing_found())
         return _ext.Credentials(frozen.access_key, frozen.secret_key, frozen.token or "", _expiry_of(found))

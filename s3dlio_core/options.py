@@ -81,6 +81,12 @@ class S3Options:
         if self.kms_key_id and self.sse != "aws:kms":
             raise InvalidArgumentError(f'kms_key_id needs sse="aws:kms"; found sse="{self.sse}"')
 
+    def __repr__(self) -> str:
+        shown = {item.name: getattr(self, item.name) for item in fields(self) if item.repr}
+        if isinstance(self.endpoint_url, str):
+            shown["endpoint_url"] = _ext.redact_url(self.endpoint_url)
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
         """The options by name; None counts as not given.
@@ -159,7 +165,12 @@ def _profile_section(variables: Mapping[str, str], profile: str) -> dict[str, st
     try:
         parser.read(path, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError) as error:
-        raise InvalidArgumentError(f"the AWS configuration file {path} cannot be read: {error}") from error
+        # Neither the error's text nor its cause: they quote the lines, and people keep keys in this file.
+        lines = [getattr(error, "lineno", None), *(line for line, _ in getattr(error, "errors", ()))]
+        where = ", ".join(str(line) for line in lines if line is not None)
+        place = f" in line {where}" if where else ""
+        message = f"the AWS configuration file {path} cannot be read: {type(error).__name__}{place}"
+        raise InvalidArgumentError(message) from None
     for section in (f"profile {profile}", profile):
         if parser.has_section(section):
             return dict(parser.items(section))

@@ -14,6 +14,7 @@
 
 #include "engine/base/log.h"
 #include "engine/base/per_process.h"
+#include "engine/base/redact_url.h"
 #include "lifecycle.h"
 
 namespace s3dlio::python {
@@ -175,6 +176,9 @@ void bind_service(nb::module_& module) {
   module.def(
       "redact", [](const std::string& text) { return redact(text); }, "text"_a,
       "The text without the values of credentials.");
+  module.def(
+      "redact_url", [](const std::string& url) { return redact_url(url); }, "url"_a,
+      "What may be shown of a service's URL, well formed or not: scheme, host, port and path.");
 }
 
 }  // namespace s3dlio::python

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+from s3dlio_core import _ext
 from s3dlio_core.cli import dotenv_file
 from s3dlio_core.cli.app import command
 from s3dlio_core.cli.options import Json
@@ -53,11 +54,7 @@ def redact(name: str, value: str) -> str:
         return "(hidden)"
     if name in _HALF_SECRET:
         return f"...{value[-4:]}" if len(value) > 8 else "(hidden)"
-    scheme, separator, rest = value.partition("://")
-    authority, slash, path = rest.partition("/")
-    if separator and "@" in authority:
-        return f"{scheme}://(hidden)@{authority.rpartition('@')[2]}{slash}{path}"
-    return value
+    return _ext.redact_url(value) if name.endswith(("_URL", "_URL_S3", "_URI")) else value
 
 
 def variables() -> Iterator[Variable]:

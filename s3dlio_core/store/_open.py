@@ -62,7 +62,7 @@ class Opener:
 def _check_endpoint(endpoint_url: str | None) -> None:
     if endpoint_url and not endpoint_url.lower().startswith(("http://", "https://")):
         raise InvalidArgumentError(
-            f'endpoint_url is "{_ext.redact(endpoint_url)}"; expected http://host[:port] or https://host[:port]'
+            f'endpoint_url is "{_ext.redact_url(endpoint_url)}"; expected http://host[:port] or https://host[:port]'
         )
 
 

@@ -280,16 +280,28 @@ def pointing_to(server: FaultServer) -> dict[str, str]:
     return {"Location": f"{server.endpoint_url}/data/a"}
 
 
-def test_g24_temporary_redirect_on_the_same_host(server: FaultServer, store_on) -> None:
+def test_g24_another_port_of_the_same_address_gets_nothing(server: FaultServer, store_on) -> None:
     with FaultServer() as second:
         second.put_object("data", "a", DATA)
-        server.fault(times=None, status=307, code="TemporaryRedirect", headers=pointing_to(second))
-        try:
-            data = store_on(server).get("a")
-        except RedirectError:
-            assert second.requests == []
-        else:
-            assert data == DATA
+        server.fault("get", status=307, code="TemporaryRedirect", headers=pointing_to(second))
+        store = store_on(server, session_token="secret-token")
+        with pytest.raises(RedirectError, match=f"another host or port .http://127.0.0.1:{second.port}/data/a"):
+            store.get("a")
+        assert store.get("a") == DATA  # nor is it remembered
+        assert second.connections == 0
+
+
+def test_g24_an_endpoint_is_named_with_its_port(server: FaultServer, store_on) -> None:
+    document = error_document("PermanentRedirect", "use the other endpoint")
+    with FaultServer() as second:
+        named = f"<Endpoint>127.0.0.1:{second.port}</Endpoint></Error>".encode()
+        server.fault("get", status=301, body=document.replace(b"</Error>", named))
+        with pytest.raises(RedirectError, match=f"another host or port .127.0.0.1:{second.port}"):
+            store_on(server).get("a")
+        assert second.connections == 0
+    named = f"<Region>eu-west-3</Region><Endpoint>127.0.0.1:{server.port}</Endpoint></Error>".encode()
+    server.fault("get", status=301, body=document.replace(b"</Error>", named))
+    assert store_on(server).get("a") == DATA
 
 
 def test_g24_foreign_host_gets_nothing(server: FaultServer, store_on) -> None:

@@ -98,7 +98,7 @@ def test_env_tells_value_and_source_and_hides_secrets(program: Program, tmp_path
     assert shown["AWS_SECRET_ACCESS_KEY"] == ("(hidden)", ".env")
     assert shown["AWS_SESSION_TOKEN"] == ("(hidden)", "environment")
     assert shown["AWS_ACCESS_KEY_ID"] == ("...2345", "environment")
-    assert shown["AWS_ENDPOINT_URL"] == ("https://(hidden)@example.org:1/path", "environment")
+    assert shown["AWS_ENDPOINT_URL"] == ("https://***@example.org:1/path", "environment")
     assert shown["S3DLIO_PART_SIZE"] == ("32MiB", ".env")
     assert shown["S3DLIO_MAX_CONNECTIONS"][1] == "default"
     assert shown["AWS_DEFAULT_REGION"] == (None, "unset")

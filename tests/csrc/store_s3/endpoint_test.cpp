@@ -97,8 +97,12 @@ TEST_CASE("endpoint URLs") {
     CHECK(parsed.error().code == ErrorCode::kInvalidArgument);
     CHECK(says(parsed.error().message, "expected http://host"));
   }
-  CHECK(says(parse_endpoint_url("s3://bucket").error().message, "scheme s3"));
-  for (const auto* secret : {"https://user:hunter2@host", "user:hunter2@host", "x://user:hunter2@host"}) {
+  CHECK(says(parse_endpoint_url("s3://bucket").error().message, "s3://bucket has another scheme"));
+  for (const auto* secret :
+       {"https://user:hunter2@host", "user:hunter2@host", "x://user:hunter2@host", "https://user:hunter2",
+        "user:hunter2", "https://h/?X-Amz-Security-Token=hunter2", "h?hunter2", "https://h#hunter2",
+        "https://u:a/hunter2@host", "https://u:?hunter2@host", "https://[::1]:hunter2/x", "user:hunter2@x://host"}) {
+    CAPTURE(secret);
     CHECK_FALSE(says(parse_endpoint_url(secret).error().message, "hunter2"));
   }
 }
@@ -147,39 +151,77 @@ TEST_CASE("a redirect teaches AWS's region, and nothing but a region") {
   CHECK(location->current()->bucket_host == "train.s3.us-west-2.amazonaws.com");
 }
 
-TEST_CASE("elsewhere a redirect stays within the domain and never leaves TLS") {
+TEST_CASE("a redirect never leads from one partition of AWS to another") {
+  const auto location = location_of(options_for("train", "us-east-1"));
+  CHECK(location->learn("cn-north-1", "") == Lesson::kForeign);
+  CHECK(location->learn("", "train.s3.cn-north-1.amazonaws.com.cn") == Lesson::kForeign);
+  CHECK(location->learn("", "ec2-1-2-3-4.us-west-2.compute.amazonaws.com") == Lesson::kForeign);
+  CHECK(location->learn("", "evil.execute-api.s3.us-west-2.amazonaws.com") == Lesson::kForeign);
+  CHECK(location->current()->bucket_host == "train.s3.us-east-1.amazonaws.com");
+}
+
+TEST_CASE("elsewhere a redirect stays on host and port and never leaves TLS") {
   auto location = location_of(options_for("train", "r1", "https://s3.one.example.com:8443"));
   CHECK(location->learn("r2", "") == Lesson::kLearnt);
   CHECK(location->current()->region == "r2");
   CHECK(location->current()->bucket_host == "s3.one.example.com:8443");
-  CHECK(location->learn("", "https://s3.two.example.com/train/key?x") == Lesson::kLearnt);
-  CHECK(location->current()->bucket_host == "s3.two.example.com");
+  for (const auto* same : {"https://s3.one.example.com:8443/train/key?x", "https://train.s3.one.example.com:8443/key",
+                           "S3.one.example.com:8443", "s3.one.example.com", "train.s3.one.example.com"}) {
+    CAPTURE(same);
+    CHECK(location->learn("", same) == Lesson::kLearnt);
+  }
+  for (const auto* other :
+       {"https://s3.two.example.com:8443/train/key", "https://s3.one.example.com/", "https://s3.one.example.com:9443/",
+        "s3.one.example.com:9443", "https://x.s3.one.example.com:8443/", "https://example.org/",
+        "https://user:pw@s3.one.example.com:8443/", "ftp://s3.one.example.com:8443/"}) {
+    CAPTURE(other);
+    CHECK(location->learn("", other) == Lesson::kForeign);
+  }
+  CHECK(location->learn("", "http://s3.one.example.com:8443/") == Lesson::kDowngrade);
+  CHECK(location->current()->bucket_host == "s3.one.example.com:8443");
   CHECK(location->current()->root_path == "/train");
-  CHECK(location->learn("", "http://s3.two.example.com/") == Lesson::kDowngrade);
-  CHECK(location->learn("", "https://example.org/") == Lesson::kForeign);
-  CHECK(location->learn("", "https://user:pw@s3.two.example.com/") == Lesson::kForeign);
-  CHECK(location->learn("", "ftp://s3.two.example.com/") == Lesson::kForeign);
-  CHECK(location->current()->bucket_host == "s3.two.example.com");
 
   location = location_of(options_for("train", "r1", "http://127.0.0.1:9000"));
-  CHECK(location->learn("", "http://127.0.0.1:9001/train/key") == Lesson::kLearnt);
-  CHECK(location->current()->bucket.port == 9001);
-  CHECK(location->learn("", "http://127.0.0.2:9001/train/key") == Lesson::kForeign);
-  CHECK(location->learn("", "https://127.0.0.1:9002/") == Lesson::kLearnt);
-  CHECK(location->learn("", "http://127.0.0.1:9001/") == Lesson::kDowngrade);
+  CHECK(location->learn("", "http://127.0.0.1:9001/train/key") == Lesson::kForeign);
+  CHECK(location->learn("", "127.0.0.1:9001") == Lesson::kForeign);
+  CHECK(location->learn("", "https://127.0.0.1:9443/") == Lesson::kForeign);
+  CHECK(location->learn("", "http://127.0.0.2:9000/train/key") == Lesson::kForeign);
+  CHECK(location->learn("", "127.0.0.1:9000") == Lesson::kLearnt);
+  CHECK(location->learn("", "https://127.0.0.1:9000/") == Lesson::kLearnt);  // the same server, from now on with TLS
+  CHECK(location->learn("", "http://127.0.0.1:9000/") == Lesson::kDowngrade);
+
+  location = location_of(options_for("train", "r1", "http://[::1]:9000"));
+  CHECK(location->learn("", "[::1]") == Lesson::kLearnt);
+  CHECK(location->learn("", "[::1]:9001") == Lesson::kForeign);
 }
 
-TEST_CASE("the same domain") {
-  CHECK(is_same_domain("s3.example.com", "s3.example.com"));
-  CHECK(is_same_domain("s3.example.com", "eu.s3.example.com"));
-  CHECK(is_same_domain("s3.example.com", "s3-eu.example.com"));
-  CHECK_FALSE(is_same_domain("s3.example.com", "s3.example.org"));
-  CHECK_FALSE(is_same_domain("s3.example.com", "s3.badexample.com"));
-  CHECK_FALSE(is_same_domain("shop.co.uk", "evil.co.uk"));
-  CHECK(is_same_domain("s3.shop.co.uk", "t3.shop.co.uk"));
-  CHECK_FALSE(is_same_domain("localhost", "example"));
-  CHECK_FALSE(is_same_domain("10.0.0.1", "10.9.0.1"));
-  CHECK_FALSE(is_same_domain("com", "com.com.evil"));
+TEST_CASE("from the port of HTTP to that of HTTPS is the one way to another port") {
+  const auto location = location_of(options_for("train", "r1", "http://s3.example.com"));
+  CHECK(location->learn("", "https://s3.example.com/train/key") == Lesson::kLearnt);
+  CHECK(location->current()->bucket.tls);
+  CHECK(location->current()->bucket.port == 443);
+}
+
+TEST_CASE("neighbours below a shared suffix are strangers") {
+  for (const auto& [mine, theirs] : {std::pair{"mine.duckdns.org", "yours.duckdns.org"},
+                                     std::pair{"minio.a.svc.cluster.local", "minio.b.svc.cluster.local"},
+                                     std::pair{"shop.co.uk", "evil.co.uk"}, std::pair{"localhost", "localhost.evil"}}) {
+    const auto location = location_of(options_for("train", "r1", std::string("https://") + mine));
+    CAPTURE(theirs);
+    CHECK(location->learn("", std::string("https://") + theirs + "/train/key") == Lesson::kForeign);
+    CHECK(location->current()->bucket_host == mine);
+  }
+}
+
+TEST_CASE("an endpoint_url of AWS may be sent to AWS's other hosts of S3, and to none of its customers'") {
+  const auto location = location_of(options_for("train", "", "https://s3.us-east-1.amazonaws.com"));
+  CHECK(location->learn("", "https://ec2-1-2-3-4.us-west-2.compute.amazonaws.com/") == Lesson::kForeign);
+  CHECK(location->learn("", "https://other.s3.us-west-2.amazonaws.com/") == Lesson::kForeign);
+  CHECK(location->learn("", "https://s3.us-west-2.amazonaws.com:8443/") == Lesson::kForeign);
+  CHECK(location->learn("", "https://s3.cn-north-1.amazonaws.com.cn/") == Lesson::kForeign);
+  CHECK(location->learn("", "https://train.s3.eu-west-1.amazonaws.com/key") == Lesson::kLearnt);
+  CHECK(location->current()->bucket_host == "s3.eu-west-1.amazonaws.com");
+  CHECK(location->current()->region == "eu-west-1");
 }
 
 TEST_CASE("loopback") {

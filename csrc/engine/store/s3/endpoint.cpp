@@ -24,6 +24,17 @@ std::string_view domain_of(std::string_view region) {
   return kPartitions.back().domain;
 }
 
+// The domain of AWS that `host`, an S3 service's own without a bucket in front, belongs to; "" for every other host.
+std::string_view aws_service_domain(std::string_view host) {
+  if (!host.starts_with("s3.") && !host.starts_with("s3-")) return {};
+  for (const Partition& partition : kPartitions) {
+    if (host.ends_with(partition.domain) && host[host.size() - partition.domain.size() - 1] == '.') {
+      return partition.domain;
+    }
+  }
+  return {};
+}
+
 // A name of one label's characters only: what a wildcard certificate and DNS allow in front of the host.
 bool fits_in_host(std::string_view bucket) {
   for (const char c : bucket) {
@@ -137,7 +148,16 @@ std::shared_ptr<const Place> Location::current() const {
   return inner_place_;
 }
 
-// Takes from `target` what may be taken: the region of an AWS host, or another server of the same domain.
+// Whether what is signed for `now` may go to `to`. Who runs a host or a port says nothing about the one beside it:
+// names below one suffix (duckdns.org, svc.cluster.local) and ports of one address have many owners.
+bool Location::may_go(const http::Endpoint& now, const http::Endpoint& to) const {
+  const std::string_view domain = aws_service_domain(inner_configured_.host);
+  if (!domain.empty() && domain == aws_service_domain(to.host)) return to.port == now.port;
+  const bool begins_tls = !now.tls && to.tls && now.port == 80 && to.port == 443;
+  return to.host == now.host && (to.port == now.port || begins_tls);
+}
+
+// Takes from `target` what may be taken: the region of an AWS host, or the same server by another name.
 Lesson Location::follow(const Place& now, std::string_view target, std::string& region, http::Endpoint& service) const {
   const bool has_scheme = target.find("://") != std::string_view::npos;
   std::string url = has_scheme ? std::string() : std::string(now.service.tls ? "https://" : "http://");
@@ -151,12 +171,14 @@ Lesson Location::follow(const Place& now, std::string_view target, std::string& 
   const std::string in_front = inner_bucket_ + '.';
   if (!inner_bucket_.empty() && server.host.starts_with(in_front)) server.host.erase(0, in_front.size());
   if (inner_is_aws_) {  // the host follows from the region
-    if (!is_same_domain(now.service.host, server.host)) return Lesson::kForeign;
+    if (aws_service_domain(server.host) != domain_of(now.region)) return Lesson::kForeign;
     if (region.empty()) region = region_of_aws_host(server.host);
     return is_region_name(region) ? Lesson::kLearnt : Lesson::kNothing;
   }
-  if (!is_same_domain(inner_configured_.host, server.host)) return Lesson::kForeign;
-  if (!has_scheme && server.host == now.service.host) server.port = now.service.port;  // named without its port
+  const bool has_port = !url.ends_with(']') && url.find(':', std::max(authority, url.rfind(']') + 1)) != url.npos;
+  if (!has_scheme && !has_port) server.port = now.service.port;
+  if (!may_go(now.service, server)) return Lesson::kForeign;
+  if (region.empty() && server.host != now.service.host) region = region_of_aws_host(server.host);
   service = std::move(server);
   return Lesson::kLearnt;
 }
@@ -171,6 +193,7 @@ Lesson Location::learn(std::string_view region, std::string_view endpoint_or_url
   }
   if (new_region.empty() && service == now->service && endpoint_or_url.empty()) return Lesson::kNothing;
   if (new_region.empty()) new_region = now->region;
+  if (inner_is_aws_ && domain_of(new_region) != domain_of(now->region)) return Lesson::kForeign;
   if (new_region == now->region && service == now->service) return Lesson::kLearnt;
   auto place = place_at(std::move(new_region), std::move(service));
   std::lock_guard lock(inner_mutex_);

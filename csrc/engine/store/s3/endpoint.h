@@ -17,7 +17,7 @@ struct EndpointUrl {
   http::Endpoint server;
   std::string base_path;  // "" or "/a/b", as written
 };
-// kInvalidArgument names what was found and what is expected. Never echoes user info.
+// kInvalidArgument names what was found, as redact_url() shows it, and what is expected.
 Result<EndpointUrl> parse_endpoint_url(std::string_view url);
 
 std::string aws_host(std::string_view region, bool dualstack, bool fips);
@@ -26,8 +26,6 @@ std::string aws_host(std::string_view region, bool dualstack, bool fips);
 std::string region_of_aws_host(std::string_view host);
 bool is_region_name(std::string_view text);  // letters, digits, "-" and "_": what may stand in a host and a signature
 bool is_loopback(std::string_view host);
-// True when signed requests meant for `from` may go to `to`: the same host, or one of the same domain.
-bool is_same_domain(std::string_view from, std::string_view to);
 
 // kInvalidArgument, with the rule that is broken. `on_aws`: its stricter rules.
 Result<Unit> check_bucket_name(std::string_view bucket, bool on_aws);
@@ -52,12 +50,14 @@ class Location {
   std::shared_ptr<const Place> current() const;
   bool is_aws() const { return inner_is_aws_; }
 
-  // What an answer says about where to go; either may be "". kLearnt also when it was known already: another request's
+  // What an answer says about where to go; either may be "". Another host or port than the one in use is kForeign; S3's
+  // hosts of one AWS partition are one service. kLearnt also when it was known already: another request's
   // answer may have been quicker.
   Lesson learn(std::string_view region, std::string_view endpoint_or_url);
 
  private:
   Location() = default;
+  bool may_go(const http::Endpoint& now, const http::Endpoint& to) const;
   Lesson follow(const Place& now, std::string_view target, std::string& region, http::Endpoint& service) const;
   std::shared_ptr<const Place> place_at(std::string region, http::Endpoint service) const;
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "engine/base/redact_url.h"
 #include "engine/store/s3/endpoint.h"
 
 namespace s3dlio::s3 {
@@ -18,7 +19,7 @@ std::string lowered(std::string_view text) {
 
 Error bad_url(std::string_view url, std::string_view what) {
   std::string message = "endpoint_url ";
-  message.append(url).append(" ").append(what);
+  message.append(redact_url(url)).append(" ").append(what);
   message += "; expected http://host[:port][/path] or https://host[:port][/path]";
   return make_error(ErrorCode::kInvalidArgument, std::move(message));
 }
@@ -42,34 +43,22 @@ bool is_path(std::string_view path) {
                      [&](char c) { return is_letter(c) || is_digit(c) || kMarks.find(c) != std::string_view::npos; });
 }
 
-// The last `count` labels of a host name; "" if it has fewer.
-std::string_view last_labels(std::string_view host, size_t count) {
-  size_t at = host.size();
-  for (size_t i = 0; i < count; ++i) {
-    if (at == 0) return {};
-    const size_t dot = host.rfind('.', at - 1);
-    if (dot == std::string_view::npos) return i + 1 == count ? host : std::string_view{};
-    at = dot;
-  }
-  return host.substr(at + 1);
-}
-
 }  // namespace
 
 Result<EndpointUrl> parse_endpoint_url(std::string_view url) {
   EndpointUrl out;
   std::string_view rest = url;
   const size_t scheme_end = url.find("://");
-  if (scheme_end == std::string_view::npos) return bad_url(url.substr(url.find('@') + 1), "has no scheme");
+  if (scheme_end == std::string_view::npos) return bad_url(url, "has no scheme");
   const std::string scheme = lowered(url.substr(0, scheme_end));
   rest.remove_prefix(scheme_end + 3);
   const size_t host_end = std::min(rest.find_first_of("/?#"), rest.size());
   std::string_view authority = rest.substr(0, host_end);
   const std::string_view path = rest.substr(host_end);
   if (authority.find('@') != std::string_view::npos) {
-    return bad_url("(not shown)", "holds a user name or password; pass access_key_id and secret_access_key instead");
+    return bad_url(url, "holds a user name or password; pass access_key_id and secret_access_key instead");
   }
-  if (scheme != "http" && scheme != "https") return bad_url(url, "has the scheme " + scheme);
+  if (scheme != "http" && scheme != "https") return bad_url(url, "has another scheme");
   out.server.tls = scheme == "https";
   out.server.port = out.server.tls ? 443 : 80;
 
@@ -102,16 +91,6 @@ Result<EndpointUrl> parse_endpoint_url(std::string_view url) {
 
 bool is_loopback(std::string_view host) {
   return host == "localhost" || host == "::1" || (host.starts_with("127.") && is_ipv4(host));
-}
-
-bool is_same_domain(std::string_view from, std::string_view to) {
-  if (from == to) return true;
-  if (is_ipv4(from) || is_ipv6(from) || is_ipv4(to) || is_ipv6(to)) return false;
-  if (to.size() > from.size() && to.ends_with(from) && to[to.size() - from.size() - 1] == '.') return true;
-  // Neighbours: example.com is one owner's, co.uk is not, so below a country's domain one label more must agree.
-  const std::string_view top = last_labels(from, 1);
-  const std::string_view shared = last_labels(from, top.size() == 2 ? 3 : 2);
-  return !shared.empty() && shared == last_labels(to, top.size() == 2 ? 3 : 2);
 }
 
 bool is_region_name(std::string_view text) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/base/log.h"
+#include "engine/base/redact_url.h"
 #include "engine/store/s3/headers.h"
 #include "engine/store/s3/s3_dialect.h"
 #include "engine/transfer/http_date.h"
@@ -254,7 +255,7 @@ ServiceError S3Dialect::judge_redirect(int status, const ErrorDocument& document
       break;
     case Lesson::kForeign:
       out.verdict = Verdict::kFinal;
-      explain("the service sends us to another domain (" + one_line(redact(target), 200) +
+      explain("the service sends us to another host or port (" + redact_url(target) +
               "), which is refused: credentials stay where they belong; set endpoint_url if that is the right place");
       break;
   }
