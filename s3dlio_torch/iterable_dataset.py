@@ -37,9 +37,10 @@ class S3IterableDataset(IterableDataset[Any]):
         enable_sharding: False gives every rank and every worker all samples.
         arguments: `records` ("tfrecord", "webdataset", "npy", "npz", "hdf5", "safetensors", or a RecordIndex) and
             `record_options`: one sample a record. `manifest_cache`: path or URI that keeps the listing. `listing`:
-            "rank0", "each" or "auto". `reader_constructor`: an S3ReaderConstructor. `region`, `endpoint`,
-            `s3client_config`: as AWS's connector has them. `writable`, `suppress_nonwritable_warning`: as older s3dlio
-            has them; samples are always writable. All others go to open_store: endpoint_url, profile, tuning, ...
+            "rank0", "each" or "auto". `allow_empty`: True accepts that there are no samples. `reader_constructor`: an
+            S3ReaderConstructor. `region`, `endpoint`, `s3client_config`: as AWS's connector has them. `writable`,
+            `suppress_nonwritable_warning`: as older s3dlio has them; samples are always writable. All others go to
+            open_store: endpoint_url, profile, tuning, ...
     Raises:
         StorageError: While listing, or from the iterator at the object that failed; never a short epoch.
         TypeError, ValueError: An option that is unknown, of another type, or out of its bounds.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +39,7 @@ class Source:
         records: Any = None,
         record_options: dict[str, Any] | None = None,
         manifest_cache: str | None = None,
+        allow_empty: bool = False,
         listing: str = "auto",
         writable: bool = True,
         suppress_nonwritable_warning: bool = True,
@@ -51,10 +51,12 @@ class Source:
             where: A prefix, or the URIs of objects.
             literal: The prefix is the start of keys, not a folder.
             sharded: All ranks have this dataset.
+            allow_empty: No samples are no error. An empty list of objects never is.
             writable: Both are taken: the memory of a sample is its own and always writable.
             suppress_nonwritable_warning: Both are taken: there is no such warning.
         """
         for name, value in (
+            ("allow_empty", allow_empty),
             ("writable", writable),
             ("suppress_nonwritable_warning", suppress_nonwritable_warning),
         ):
@@ -65,7 +67,7 @@ class Source:
         maker = SampleMaker(check_return_type(return_type), transform, checked_constructor(reader_constructor))
         opening = store_options_of(store_options, region=region, endpoint=endpoint, s3client_config=s3client_config)
         opening["tuning"] = options.tuned(opening.get("tuning"))
-        found = {"records": records, "record_options": record_options}
+        found = {"records": records, "record_options": record_options, "allow_empty": allow_empty}
 
         def list_it() -> Manifest:
             if isinstance(where, str):
@@ -76,8 +78,6 @@ class Source:
 
         manifest = listed_once(list_it, listing, sharded=sharded)
         maker.check(manifest)
-        if not len(manifest):
-            warnings.warn(f"there are no samples below {where}: every epoch will be empty", stacklevel=4)
         _ = manifest.digest  # computed here, so that forked workers share it
         return cls(manifest, maker)
 

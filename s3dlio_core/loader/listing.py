@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from s3dlio_core._ext import ObjectMeta
-from s3dlio_core.errors import BucketNotFoundError, ObjectNotFoundError, RecordError
+from s3dlio_core.errors import BucketNotFoundError, NotADirectoryStorageError, ObjectNotFoundError, RecordError
+from s3dlio_core.folder_markers import is_folder_marker
+from s3dlio_core.loader.empty import explained, no_samples
 from s3dlio_core.loader.manifest import Manifest, ObjectManifest
 from s3dlio_core.loader.packed import PackedStrings
 from s3dlio_core.loader.record_manifest import records_below
@@ -39,32 +41,74 @@ def manifest_of_prefix(
     records: str | RecordIndex | None = None,
     record_options: dict[str, Any] | None = None,
     cache: str | None = None,
+    allow_empty: bool = False,
     **options: Any,
 ) -> Manifest:
-    """List every object below `uri`, ascending by key, without "folder" objects (size 0, key ending in "/"), indexes of
-    records and cached manifests.
+    """List every object below `uri`, ascending by key, without folder markers (size 0, the whole key ends in "/"),
+    indexes of records and cached manifests.
 
     Args:
         literal: On object stores, take "s3://bucket/train/part-" as the start of keys; else a missing slash is added.
         records: Make one sample a record: the format's name, or an index.
         record_options: Of the format.
         cache: Path or URI of a manifest: used if it is there, else written. With `records`, store an index instead.
+        allow_empty: Accept that there are no samples.
         options: Of open_store().
     Raises:
+        ObjectNotFoundError: There are no samples; the message tells what lies near.
         BucketNotFoundError, AccessDeniedError, CredentialsError: As the store reports them, with the URI.
         RecordError: The cached manifest or the index is damaged or of other objects.
     """
-    store, start = _opened_at(uri, literal, options)
-    if records is not None:
-        if cache is not None:
-            raise ValueError("manifest_cache keeps lists of objects; for records store an index: s3dlio index URI")
-        return records_below(store, records, store.list(start), record_options)
+    if records is not None and cache is not None:
+        raise ValueError("manifest_cache keeps lists of objects; for records store an index: s3dlio index URI")
+    try:
+        store, start = _opened_at(uri, literal, options)
+        listing = _Counted(store.list(start))
+        if records is not None:
+            manifest: Manifest = records_below(store, records, listing, record_options)
+        else:
+            manifest = _objects_below(store, start, listing, cache, options)
+    except (BucketNotFoundError, NotADirectoryStorageError) as error:
+        raise explained(error, uri, options) from error
+    if not len(manifest) and not allow_empty:
+        raise no_samples(store, start, _instead(listing.count, records), options)
+    return manifest
+
+
+def _objects_below(
+    store: Store, start: str, listing: Iterable[ObjectMeta], cache: str | None, options: dict[str, Any]
+) -> ObjectManifest:
     manifest = load_manifest(cache, store, start, **options) if cache else None
     if manifest is None:
-        manifest = ObjectManifest.of(store, _samples(store.list(start)))
-        if cache:
+        manifest = ObjectManifest.of(store, _samples(listing))
+        if cache and len(manifest):
             save_manifest(cache, manifest, start, **options)
     return manifest
+
+
+class _Counted:
+    """A listing that tells how many objects were drawn from it."""
+
+    def __init__(self, listing: Iterable[ObjectMeta]) -> None:
+        self._listing = listing
+        self.count = 0
+
+    def __iter__(self) -> Iterator[ObjectMeta]:
+        for meta in self._listing:
+            self.count += 1
+            yield meta
+
+
+def _instead(count: int, records: str | RecordIndex | None) -> str:
+    """What there is at a place without samples; "": nothing."""
+    if isinstance(records, RecordIndex):
+        return "the index has no records"
+    if not count:
+        return ""
+    objects = "one object" if count == 1 else f"{count} objects"
+    if records is not None:
+        return f"{objects} without any {records} record"
+    return f"{objects}, all of them folder markers, indexes of records or kept listings"
 
 
 def _opened_at(uri: str, literal: bool, options: dict[str, Any]) -> tuple[Store, str]:
@@ -78,8 +122,7 @@ def _opened_at(uri: str, literal: bool, options: dict[str, Any]) -> tuple[Store,
 
 def _samples(listing: Iterable[ObjectMeta]) -> Iterator[tuple[str, int]]:
     for meta in listing:
-        is_folder = meta.key.endswith("/") and meta.size == 0
-        if not is_folder and not is_sidecar(meta.key) and not meta.key.endswith(MANIFEST_SUFFIX):
+        if not is_folder_marker(meta.key, meta.size) and not is_sidecar(meta.key):
             yield meta.key, meta.size
 
 
@@ -88,15 +131,19 @@ def manifest_of_objects(
     *,
     records: str | RecordIndex | None = None,
     record_options: dict[str, Any] | None = None,
+    allow_empty: bool = False,
     **options: Any,
 ) -> Manifest:
     """The objects at `uris`, in the given order, all in one bucket or below one root.
 
     Args:
-        uris: Nothing is asked of the store about them, unless their records are wanted.
+        uris: Nothing is asked of the store about them, unless their records are wanted. Without any, the manifest is
+            empty: a list is not mistyped as a prefix is.
         records: As for manifest_of_prefix().
+        allow_empty: Accept that the objects hold no records.
     Raises:
-        ValueError: Two URIs differ in scheme or bucket, or there are none.
+        ValueError: Two URIs differ in scheme or bucket, or one names no object.
+        ObjectNotFoundError: The objects hold no records.
     """
     keys: list[str] = []
     root = ""
@@ -106,12 +153,17 @@ def manifest_of_objects(
         if root not in ("", own):
             raise ValueError(f"objects of one dataset must share scheme and bucket; found {root} and {own}")
         root = own
+        if not parsed.key:
+            raise ValueError(f"{uri} names no object; for all below a prefix: from_prefix")
         keys.append(parsed.key)
     if not keys:
-        raise ValueError("a dataset needs at least one object; the list of URIs is empty")
+        return ObjectManifest.of(open_store("file:///"), ())  # any store serves: nothing is asked of it
     store = open_store(root, **options)
     if records is not None:
-        return records_below(store, records, map(store.head, keys), record_options)
+        manifest = records_below(store, records, map(store.head, keys), record_options)
+        if not len(manifest) and not allow_empty:
+            raise no_samples(store, "", _instead(len(keys), records), options)
+        return manifest
     return ObjectManifest.of(store, ((key, None) for key in keys))
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from s3dlio_core._ext import ObjectMeta
 from s3dlio_core.errors import InvalidArgumentError, RecordError, StorageError, TransferCancelledError
+from s3dlio_core.folder_markers import is_folder_marker
 from s3dlio_core.records.format import FORMATS, RecordFormat, format_named, format_of_key
 from s3dlio_core.records.index import IndexedObject, RecordIndex
 from s3dlio_core.records.reader import HeadReader
@@ -61,10 +62,9 @@ def objects_to_index(listing: Iterable[ObjectMeta], pattern: str | None = None) 
     for meta in listing:
         key = meta.key
         keys.add(key)
-        is_folder = key.endswith("/") and meta.size == 0
         # Keys ascend, so an index file comes behind what it belongs to.
         is_index = is_sidecar(key) or (key.endswith(".idx") and key.removesuffix(".idx") in keys)
-        if not is_folder and not is_index and matcher.search(key):
+        if not is_folder_marker(key, meta.size) and not is_index and matcher.search(key):
             yield meta
 
 

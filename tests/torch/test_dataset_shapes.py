@@ -213,15 +213,6 @@ def test_a_cached_manifest_spares_the_listing(bucket: FaultServer, tmp_path: Pat
     assert bucket.count("get") >= 1
 
 
-def test_a_prefix_without_samples_says_so(bucket: FaultServer, tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match="no samples below s3://data/trian/"):
-        dataset = S3IterableDataset("s3://data/trian/", **credentials_of(bucket))
-    assert len(dataset) == 0
-    assert list(dataset) == []
-    with pytest.warns(UserWarning, match="no samples below"):
-        assert len(S3MapDataset.from_prefix(f"file://{tmp_path}")) == 0
-
-
 @pytest.mark.parametrize("kind", [S3IterableDataset, S3MapDataset])
 def test_drop_in_classes_take_their_positional_uri(uri: str, kind: Any) -> None:
     assert len(kind(uri)) == len(kind.from_prefix(uri)) == COUNT
