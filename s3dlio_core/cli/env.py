@@ -40,7 +40,7 @@ _ACCOUNT = (
 
 @dataclass(frozen=True)
 class Variable:
-    """One setting: the value that acts, and where it comes from ("environment", ".env", "default", "unset")."""
+    """One setting: the value that acts, and where it comes from ("environment", a file's name, "default", "unset")."""
 
     name: str
     value: str | None
@@ -53,11 +53,15 @@ def redact(name: str, value: str) -> str:
         return "(hidden)"
     if name in _HALF_SECRET:
         return f"...{value[-4:]}" if len(value) > 8 else "(hidden)"
-    scheme, separator, rest = value.partition("://")
+    if "_URL" not in name and "_URI" not in name:
+        return value
+    # Also where it is no proper URL: what was meant for a secret is one.
+    address, query, _ = value.partition("?")
+    scheme, separator, rest = address.rpartition("://")
     authority, slash, path = rest.partition("/")
-    if separator and "@" in authority:
-        return f"{scheme}://(hidden)@{authority.rpartition('@')[2]}{slash}{path}"
-    return value
+    user, at, host = authority.rpartition("@")
+    shown = f"{scheme}{separator}{'(hidden)@' if at else user}{host}{slash}{path}"
+    return f"{shown}?(hidden)" if query else shown
 
 
 def variables() -> Iterator[Variable]:
@@ -70,9 +74,7 @@ def variables() -> Iterator[Variable]:
     for name, default in names.items():
         value = os.environ.get(name)
         if value:
-            yield Variable(
-                name, redact(name, value), dotenv_file.FILE_NAME if dotenv_file.filled(name) else "environment"
-            )
+            yield Variable(name, redact(name, value), dotenv_file.filled(name) or "environment")
         else:
             yield Variable(name, default, "unset" if default is None else "default")
 
@@ -81,7 +83,8 @@ def variables() -> Iterator[Variable]:
 def env(session: Session, *, json: Json = False) -> None:
     """Show which settings act. Of each variable its value and where it came from; secrets are hidden.
 
-    The environment goes before the .env file of the working directory; options of the command line go before both.
+    The environment goes before the .env file of the working directory or that of --env-file; options of the command
+    line go before all of them.
 
     \b
     Examples:
