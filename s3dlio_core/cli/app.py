@@ -28,8 +28,10 @@ Examples:
   s3dlio download s3://train/images/ ./copy       and down again
   s3dlio env                                      which settings act, and where they come from
 
-Credentials come from the environment, a .env file in the working directory, and the AWS profile, SSO, container and
-instance chain. Exit status: 0 all done, 1 something failed, 2 wrong usage, 130 stopped by Ctrl-C.
+Credentials come from the environment, a .env file in the working directory (what it may set is told; --env-file FILE
+takes all of a file), and the AWS profile, SSO, container and instance chain.
+
+Exit status: 0 all done, 1 something failed or nothing was found, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 EPILOG = "Options of `s3dlio --help`, such as --endpoint-url, --region, --profile and -v, may follow a command as well."
 
@@ -63,6 +65,10 @@ def _connection(
     no_sign_request: Annotated[
         bool, typer.Option("--no-sign-request", help="Send no credentials, for public buckets.")
     ] = False,
+    env_file: Annotated[
+        str | None,
+        typer.Option("--env-file", metavar="FILE", help="Variables, all of them; instead of ./.env, of which few are."),
+    ] = None,
     verbose: Annotated[
         int,
         typer.Option(
@@ -73,7 +79,7 @@ def _connection(
         bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    ctx.obj = Session(endpoint_url, region, profile, ca_bundle, no_sign_request, verbose)
+    ctx.obj = Session(endpoint_url, region, profile, ca_bundle, no_sign_request, verbose, env_file)
 
 
 def _shared_parameters() -> list[inspect.Parameter]:
@@ -122,7 +128,7 @@ def _run(function: Callable[..., int | None], session: Session, given: dict[str,
     """Run one command and leave with its exit status."""
     status = 1
     try:
-        dotenv_file.load(verbose=session.verbosity > 0)
+        dotenv_file.load(session)
         with session.logging():
             status = function(session, **given) or 0
             session.close()

@@ -41,7 +41,7 @@ _ACCOUNT = (
 
 @dataclass(frozen=True)
 class Variable:
-    """One setting: the value that acts, and where it comes from ("environment", ".env", "default", "unset")."""
+    """One setting: the value that acts, and where it comes from ("environment", a file's name, "default", "unset")."""
 
     name: str
     value: str | None
@@ -54,7 +54,7 @@ def redact(name: str, value: str) -> str:
         return "(hidden)"
     if name in _HALF_SECRET:
         return f"...{value[-4:]}" if len(value) > 8 else "(hidden)"
-    return _ext.redact_url(value) if name.endswith(("_URL", "_URL_S3", "_URI")) else value
+    return _ext.redact_url(value) if "_URL" in name or "_URI" in name else value
 
 
 def variables() -> Iterator[Variable]:
@@ -67,9 +67,7 @@ def variables() -> Iterator[Variable]:
     for name, default in names.items():
         value = os.environ.get(name)
         if value:
-            yield Variable(
-                name, redact(name, value), dotenv_file.FILE_NAME if dotenv_file.filled(name) else "environment"
-            )
+            yield Variable(name, redact(name, value), dotenv_file.filled(name) or "environment")
         else:
             yield Variable(name, default, "unset" if default is None else "default")
 
@@ -78,7 +76,8 @@ def variables() -> Iterator[Variable]:
 def env(session: Session, *, json: Json = False) -> None:
     """Show which settings act. Of each variable its value and where it came from; secrets are hidden.
 
-    The environment goes before the .env file of the working directory; options of the command line go before both.
+    The environment goes before the .env file of the working directory or that of --env-file; options of the command
+    line go before all of them.
 
     \b
     Examples:

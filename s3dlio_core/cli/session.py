@@ -29,6 +29,7 @@ class Session:
     ca_bundle: str | None = None
     no_sign_request: bool = False
     verbosity: int = 0
+    env_file: str | None = None
     _stores: dict[str, Store] = field(default_factory=dict, repr=False, compare=False)
 
     def store_options(self, scheme: str) -> dict[str, Any]:

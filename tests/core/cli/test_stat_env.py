@@ -83,12 +83,11 @@ def test_names_that_are_not_utf8(program: Program, tmp_path: Path) -> None:
 
 def test_env_tells_value_and_source_and_hides_secrets(program: Program, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
-        'AWS_REGION=eu-west-1\nAWS_SECRET_ACCESS_KEY="from/dotenv+secret"\nS3DLIO_PART_SIZE=32MiB\nAWS_PROFILE=dot\n'
+        'AWS_REGION=eu-west-1\nAWS_ACCESS_KEY_ID=AKIAEXAMPLE12345\nAWS_SECRET_ACCESS_KEY="from/dotenv+secret"\n'
+        "AWS_SESSION_TOKEN=token-token-token\nS3DLIO_PART_SIZE=32MiB\nAWS_PROFILE=dot\n"
     )
     env = {
         "AWS_REGION": "us-west-2",
-        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE12345",
-        "AWS_SESSION_TOKEN": "token-token-token",
         "AWS_ENDPOINT_URL": "https://user:password@example.org:1/path",
     }
     ended = program("env", "--json", env=env, cwd=tmp_path, ok=True)
@@ -96,8 +95,8 @@ def test_env_tells_value_and_source_and_hides_secrets(program: Program, tmp_path
     assert shown["AWS_REGION"] == ("us-west-2", "environment")
     assert shown["AWS_PROFILE"] == ("dot", ".env")
     assert shown["AWS_SECRET_ACCESS_KEY"] == ("(hidden)", ".env")
-    assert shown["AWS_SESSION_TOKEN"] == ("(hidden)", "environment")
-    assert shown["AWS_ACCESS_KEY_ID"] == ("...2345", "environment")
+    assert shown["AWS_SESSION_TOKEN"] == ("(hidden)", ".env")
+    assert shown["AWS_ACCESS_KEY_ID"] == ("...2345", ".env")
     assert shown["AWS_ENDPOINT_URL"] == ("https://***@example.org:1/path", "environment")
     assert shown["S3DLIO_PART_SIZE"] == ("32MiB", ".env")
     assert shown["S3DLIO_MAX_CONNECTIONS"][1] == "default"
@@ -105,6 +104,21 @@ def test_env_tells_value_and_source_and_hides_secrets(program: Program, tmp_path
     plain = program("env", env=env, cwd=tmp_path, ok=True)
     for secret in ("from/dotenv", "token-token", "password", "AKIAEXAMPLE"):
         assert secret not in plain.stdout.decode() + ended.stdout.decode() + ended.stderr + plain.stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("user:password@example.org:9", "***@example.org:9"),
+        ("https://example.org/?X-Amz-Security-Token=password", "https://example.org/?***"),
+        ("https://user:pass@word@example.org/a@b", "https://***@b"),
+        ("https://example.org", "https://example.org"),
+    ],
+)
+def test_env_hides_secrets_of_addresses(value: str, shown: str) -> None:
+    from s3dlio_core.cli.env import redact
+
+    assert redact("AWS_ENDPOINT_URL", value) == shown
 
 
 def test_env_names_a_variable_for_each_field_of_tuning(program: Program) -> None:
