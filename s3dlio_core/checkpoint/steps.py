@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from s3dlio_core.checkpoint.lease import LEASE_SECONDS, is_lease_key, service_now
 from s3dlio_core.checkpoint.names import is_data_key, is_metadata_key, metadata_key
-from s3dlio_core.errors import BucketNotFoundError, InvalidArgumentError, ObjectNotFoundError
+from s3dlio_core.errors import (
+    BucketNotFoundError,
+    InvalidArgumentError,
+    ObjectNotFoundError,
+    SomeFailedError,
+    StorageError,
+    naming,
+    summary_of,
+)
 from s3dlio_core.store import Store
 
 __all__ = ["Steps", "steps_to_delete"]
@@ -86,26 +94,58 @@ class Steps:
 
         Args:
             listed_by: The keys, below the step, of the data objects that a metadata (its bytes) lists.
+        Ages are told by the clock that dates the store's objects, never by this machine's. A step where a save is under
+        way (see lease.py) is left alone. A step that cannot be read keeps all it has; the others are swept.
+
         Returns:
             How many objects, uploads and files were removed.
+        Raises:
+            SomeFailedError: Naming the steps that could not be swept; the others are.
         """
         swept = self._store.sweep_uploads("", older_than_seconds=older_than_seconds)
-        latest_change = time.time() - older_than_seconds
-        for step in self.begun():
-            orphans = list(self._orphans(self.folder(step), latest_change, listed_by))
-            self._store.delete(orphans)
-            swept += len(orphans)
+        failures: list[tuple[str, Exception]] = []
+        begun = self.begun()
+        if not begun:
+            return swept
+        now = service_now(self._store)
+        for step in begun:
+            try:
+                orphans = list(self._orphans(self.folder(step), now, older_than_seconds, listed_by))
+                self._store.delete(orphans)
+                swept += len(orphans)
+            except StorageError as error:
+                failures.append((self.uri(step), error))
+        if failures:
+            raise SomeFailedError(
+                f"not swept: {summary_of(failures, len(begun) - len(failures))}",
+                failures=failures,
+                succeeded=len(begun) - len(failures),
+                operation="sweep",
+                uri=self._store.uri,
+            )
         return swept
 
-    def _orphans(self, folder: str, latest_change: float, listed_by: Callable[[bytes], set[str]]) -> Iterator[str]:
-        objects = list(self._store.list(folder))
-        data = [meta for meta in objects if is_data_key(meta.key) and 0 < meta.last_modified < latest_change]
+    def _orphans(
+        self, folder: str, now: float, older_than_seconds: float, listed_by: Callable[[bytes], set[str]]
+    ) -> Iterator[str]:
+        objects = {meta.key.removeprefix(folder): meta for meta in self._store.list(folder)}
+        old = {name for name, meta in objects.items() if 0 < meta.last_modified < now - older_than_seconds}
+        leases = {name: meta for name, meta in objects.items() if is_lease_key(name)}
+        if any(now - meta.last_modified < LEASE_SECONDS for meta in leases.values()):
+            return  # a save is under way here, whatever the age of what it has written
+        yield from (folder + name for name in leases if name in old)
+        data = {name for name in old if is_data_key(name)}
         if not data:
             return
         # Read after the listing: what is committed in between is listed by what is read now.
-        names = {name for meta in objects if is_metadata_key(name := meta.key.removeprefix(folder))}
-        listed: set[str] = set()
-        for name in sorted(names | {metadata_key()}):
+        for name in sorted({name for name in objects if is_metadata_key(name)} | {metadata_key()}):
             with contextlib.suppress(ObjectNotFoundError):
-                listed |= {folder + key for key in listed_by(bytes(self._store.get(folder + name)))}
-        yield from (meta.key for meta in data if meta.key not in listed)
+                data -= self._listed(folder + name, listed_by)
+        yield from (folder + name for name in sorted(data))
+
+    def _listed(self, key: str, listed_by: Callable[[bytes], set[str]]) -> set[str]:
+        stored = bytes(self._store.get(key))
+        try:
+            return listed_by(stored)
+        except StorageError as error:
+            raise naming(error, "sweep", self._store.uri_of(key)) from None

@@ -107,17 +107,18 @@ class CheckpointManager:
         Args:
             options: Of torch.distributed.checkpoint.save, e.g. planner.
         Raises:
-            CheckpointException: torch's, on all ranks, holding each rank's error. What was written is removed.
+            CheckpointException: torch's, on all ranks, holding each rank's error. What was written is removed, unless
+                nobody knows whether the checkpoint was committed: then an error says so and nothing is removed.
         """
         self.wait()
         writer = self._writer(step)
         try:
             state_dict_saver.save(state_dict, storage_writer=writer, process_group=self._group, **options)
-        except CheckpointException:
+        except CheckpointException as failure:
             # Told by the coordinator, so it will not commit. After any other error it still may.
-            _discard(writer)
+            _discard(writer, failure)
             raise
-        self._tidy()
+        self._tidy(step)
 
     def async_save(
         self,
@@ -152,9 +153,9 @@ class CheckpointManager:
             try:
                 if error := done.exception():
                     if isinstance(error, CheckpointException):
-                        _discard(writer)
+                        _discard(writer, error)
                     raise error
-                self._tidy()
+                self._tidy(step)
             except BaseException as error:  # raised again by wait()
                 ended.set_exception(error)
             else:
@@ -209,7 +210,9 @@ class CheckpointManager:
     def sweep(self, older_than_seconds: float = _DAY_SECONDS) -> int:
         """Remove what saves that ended badly left behind and that is older than this. On one rank.
 
-        Older than the longest save takes: objects of a save under way are not listed by any checkpoint either.
+        Ages are told by the clock that dates the store's objects. A save under way shows itself once it has run for a
+        minute; one that is younger than that, by a version that shows nothing, or whose process is suspended is
+        protected by its age alone.
 
         Returns:
             How many objects, uploads and temporary files were removed.
@@ -220,18 +223,33 @@ class CheckpointManager:
     def _writer(self, step: int) -> StorageWriter:
         return StorageWriter(self._steps.uri(step), **self._place, **self._writer_options)
 
-    def _tidy(self) -> None:
-        """After a save. The checkpoint is safe: nothing that fails here is worth more than a warning."""
+    def _tidy(self, saved: int) -> None:
+        """After a save. The checkpoint is safe: nothing that fails here is worth more than a warning, and the next save
+        tries again.
+        """
         if self._rank() != 0:
             return
+        failures: list[StorageError] = []
         try:
+            # What was saved a moment ago stays, also where a run went back and later steps are still there.
             for step in steps_to_delete(self.all_steps(), self._keep_last, self._keep_every):
-                self.delete(step)
+                if step != saved:
+                    self._delete_or_note(step, failures)
             if self._sweep_age is not None:
                 age, self._sweep_age = self._sweep_age, None
                 self.sweep(age)
         except StorageError as error:
-            warnings.warn(f"old checkpoints could not be removed: {error}", stacklevel=3)
+            failures.append(error)
+        if failures:
+            shown = "; ".join(str(error) for error in failures[:3])
+            more = f"; and {len(failures) - 3} more" if len(failures) > 3 else ""
+            warnings.warn(f"old checkpoints could not be removed: {shown}{more}", stacklevel=3)
+
+    def _delete_or_note(self, step: int, failures: list[StorageError]) -> None:
+        try:
+            self.delete(step)
+        except StorageError as error:
+            failures.append(error)
 
     def _group_beside_training(self) -> dist.ProcessGroup | None:
         """The same ranks in a group of their own: a save in the background must not mix its messages with others."""
@@ -262,9 +280,9 @@ class CheckpointManager:
         return result
 
 
-def _discard(writer: StorageWriter) -> None:
+def _discard(writer: StorageWriter, failure: CheckpointException) -> None:
     try:
-        writer.discard()
+        writer.discard(failure)
     except StorageError as error:
         warnings.warn(f"objects of a save that failed could not be removed: {error}", stacklevel=3)
 

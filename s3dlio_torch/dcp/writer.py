@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.metadata import Metadata, StorageMeta
 from torch.distributed.checkpoint.planner import SavePlan, SavePlanner
 from torch.distributed.checkpoint.storage import StorageWriter as TorchStorageWriter
@@ -18,9 +19,11 @@ from torch.futures import Future
 
 from s3dlio_core import CheckpointError, Store, Tuning, open_store
 from s3dlio_core.checkpoint.codec import CODECS, zstandard_module
-from s3dlio_core.checkpoint.commit import Commit, remove_objects
+from s3dlio_core.checkpoint.commit import Commit, is_in_doubt, remove_objects
 from s3dlio_core.checkpoint.fault_points import reach
+from s3dlio_core.checkpoint.lease import Lease
 from s3dlio_core.checkpoint.names import data_key, metadata_key, new_save_id
+from s3dlio_core.checkpoint.presence import check_objects
 from s3dlio_core.checkpoint.progress import CheckpointProgress
 from s3dlio_core.checkpoint.seal import seal
 from s3dlio_core.errors import InvalidArgumentError, StorageError
@@ -110,6 +113,7 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
         self._collective = True
         self._stores: list[Store] = []
         self._commit: Commit | None = None
+        self._lease: Lease | None = None
         self._unfinished: list[str] = []
 
     # ---- what torch calls, in this order ----
@@ -138,6 +142,7 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
             if self._commit.previous is not None and not self._overwrite:
                 message = "there is a checkpoint, and overwrite is False"
                 raise CheckpointError(message, operation="save", uri=self._uri)
+            self._lease = Lease(store, self.save_id, self)
 
     def prepare_local_plan(self, plan: SavePlan) -> SavePlan:
         """As it is: where a rank's objects go is told by its number."""
@@ -183,8 +188,9 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
         """On the coordinator: the commit, then the removal of what it replaced.
 
         Raises:
-            CheckpointError: Somebody else committed to the same URI meanwhile. Nothing of this save is left.
-            StorageError: The metadata could not be written.
+            CheckpointError: Somebody else committed to the same URI meanwhile, or data objects of this save are gone.
+                Nothing of this save is left.
+            StorageError: The metadata could not be written; the message tells what stands.
         """
         commit = self._commit
         if commit is None:
@@ -194,13 +200,17 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
         metadata.storage_meta = self.storage_meta()
         written = {info.relative_path for info in metadata.storage_data.values()}
         store = self._store(0)
+        document = seal(pickle.dumps(metadata))
         reach("before-commit")
         try:
-            commit.publish(seal(pickle.dumps(metadata)))
-        except StorageError:
-            if commit.refused:  # otherwise it may be in place, and point to them
+            check_objects(store, _extents_of(metadata))
+            commit.publish(document)
+        except StorageError as error:
+            if not is_in_doubt(error):  # otherwise it may be in place, and point to them
                 self._remove(store, written, "a save that was not committed")
             raise
+        finally:
+            self._end_lease()
         reach("after-commit")
         self._unfinished = []
         self._remove(store, self._listed(commit.previous) - written, "the checkpoint that was replaced")
@@ -222,15 +232,20 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
         return StorageMeta(checkpoint_id=self._uri, save_id=self.save_id)
 
     # ---- ours ----
-    def discard(self) -> None:
+    def discard(self, failure: CheckpointException) -> None:
         """Remove what this rank has written of a save that failed elsewhere.
 
         To be called on every rank when `dcp.save` has raised torch's CheckpointException, which the coordinator tells
         all ranks instead of committing. Not after another error of a rank, such as a broken connection: the coordinator
         may be about to commit, and the objects are part of it. Harmless once the checkpoint has come into being.
+
+        Args:
+            failure: What was raised. Where it says that nobody knows whether the checkpoint was committed, nothing is
+                removed.
         """
         keys, self._unfinished = self._unfinished, []
-        if not keys:
+        if not keys or any(is_in_doubt(error) for error, _ in failure.failures.values()):
+            self._close_stores()
             return
         store = self._store(0)
         found = Commit(store, self._metadata_key()).previous
@@ -240,7 +255,7 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
 
     def __getstate__(self) -> dict[str, Any]:
         # What belongs to a process stays there: stores are opened where they are used.
-        return {**vars(self), "_stores": [], "_commit": None, "_stager": None}
+        return {**vars(self), "_stores": [], "_commit": None, "_lease": None, "_stager": None}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._uri!r})"
@@ -256,9 +271,15 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
         return self._stores[number]
 
     def _close_stores(self) -> None:
+        self._end_lease()
         for store in self._stores:
             store.close()
         self._stores = []
+
+    def _end_lease(self) -> None:
+        if self._lease is not None:
+            self._lease.end()
+            self._lease = None
 
     def _prefix(self, plan: SavePlan) -> str:
         if isinstance(plan.storage_data, Placement):
@@ -293,6 +314,14 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
     def _remove(self, store: Store, keys: Any, what: str) -> None:
         if failure := remove_objects(store, keys):
             warnings.warn(f"objects of {what} could not be removed: {failure}", stacklevel=3)
+
+
+def _extents_of(metadata: Metadata) -> dict[str, int]:
+    """The bytes that each data object must have at least."""
+    extents: dict[str, int] = {}
+    for info in metadata.storage_data.values():
+        extents[info.relative_path] = max(extents.get(info.relative_path, 0), info.offset + info.length)
+    return extents
 
 
 def _check_counts(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
-from s3dlio_core import InvalidArgumentError, Store, open_store
+from s3dlio_core import CheckpointError, InvalidArgumentError, Store, open_store
+from s3dlio_core.checkpoint.lease import Lease
 from s3dlio_core.checkpoint.steps import Steps, steps_to_delete
+from s3dlio_core.errors import SomeFailedError
 
 
 @pytest.mark.parametrize(
@@ -55,6 +59,24 @@ def test_delete_leaves_nothing(store: Store) -> None:
     assert [meta.key for meta in store.list()] == ["step-0000000030/.metadata"]
 
 
+def test_a_step_half_deleted_does_not_exist(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (".metadata", "__0_0-x.distcp"):
+        store.put(f"step-0000000003/{name}", b"m")
+    delete = Store.delete
+    deletions = []
+
+    def killed_after_the_first(self: Store, keys: str | list[str]) -> None:
+        delete(self, keys)
+        deletions.append(keys)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "delete", killed_after_the_first)
+    with pytest.raises(KeyboardInterrupt):
+        Steps(store).delete(3)
+    assert Steps(store).whole() == []
+    assert [meta.key for meta in store.list()] == ["step-0000000003/__0_0-x.distcp"]
+
+
 def test_negative_steps_are_refused(store: Store) -> None:
     with pytest.raises(InvalidArgumentError, match="-1"):
         Steps(store).uri(-1)
@@ -77,3 +99,65 @@ def test_sweep_removes_what_nothing_lists_and_is_old(store: Store, tmp_path: Pat
     left = [meta.key.removeprefix(folder) for meta in store.list(folder)]
     assert left == [".metadata", "listed.distcp", "notes.txt", "young.distcp"]
     assert list(store.list("step-0000000004/")) == []
+
+
+def age(folder: Path, seconds: float) -> None:
+    then = time.time() - seconds
+    for path in folder.rglob("*"):
+        if path.is_file():
+            os.utime(path, (then, then))
+
+
+def test_a_step_that_cannot_be_read_keeps_all_and_stops_no_other(store: Store, tmp_path: Path) -> None:
+    for step in (3, 4, 5):
+        store.put(f"step-{step:010d}/orphan.distcp", b"d")
+        store.put(f"step-{step:010d}/.metadata", b"poisoned" if step == 4 else b"")
+    age(tmp_path / "run", 3600)
+
+    def listed_by(stored: bytes) -> set[str]:
+        if stored:
+            raise CheckpointError("this is no metadata")
+        return set()
+
+    with pytest.raises(SomeFailedError, match=r"step-0000000004/\.metadata: this is no metadata") as caught:
+        Steps(store).sweep(1800, listed_by)
+    assert [name for name, _ in caught.value.failures] == [store.uri_of("step-0000000004/")]
+    assert [meta.key for meta in store.list() if meta.key.endswith(".distcp")] == ["step-0000000004/orphan.distcp"]
+
+
+def test_a_save_that_shows_itself_is_left_alone(store: Store, tmp_path: Path) -> None:
+    for step in (3, 4):
+        store.put(f"step-{step:010d}/__0_0-x.distcp", b"d")
+        store.put(f"step-{step:010d}/.s3dlio-saving-0123456789abcdef", b"")
+    age(tmp_path / "run", 7200)
+    store.put("step-0000000003/.s3dlio-saving-0123456789abcdef", b"")  # a minute ago at the most
+    assert Steps(store).sweep(3600, lambda stored: set()) == 2
+    assert [meta.key for meta in store.list()] == [
+        "step-0000000003/.s3dlio-saving-0123456789abcdef",
+        "step-0000000003/__0_0-x.distcp",
+    ]
+
+
+def test_ages_are_told_by_the_clock_of_the_store(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.put("step-0000000003/__0_0-x.distcp", b"d")
+    monkeypatch.setattr(time, "time", lambda: 4e9)
+    assert Steps(store).sweep(60, lambda stored: set()) == 0
+    assert [meta.key for meta in store.list()] == ["step-0000000003/__0_0-x.distcp"]
+
+
+def test_a_lease_is_renewed_until_the_save_ends(store: Store) -> None:
+    class Saver:
+        pass
+
+    saver = Saver()
+    lease = Lease(store, "0123456789abcdef", saver, beat_seconds=0.01)
+    wait_until(lambda: store.exists(".s3dlio-saving-0123456789abcdef"))
+    store.delete(".s3dlio-saving-0123456789abcdef")
+    wait_until(lambda: store.exists(".s3dlio-saving-0123456789abcdef"))
+    lease.end()
+    assert not store.exists(".s3dlio-saving-0123456789abcdef")
+    forgotten = Lease(store, "fedcba9876543210", saver, beat_seconds=0.01)
+    del saver
+    gc.collect()
+    forgotten._thread.join(30)
+    assert not forgotten._thread.is_alive()

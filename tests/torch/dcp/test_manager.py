@@ -99,7 +99,7 @@ def test_a_failed_save_leaves_nothing(fault_server: FaultServer) -> None:
     manager = CheckpointManager("s3://data/run", options=credentials_of(fault_server), tuning=tuning)
     manager.save(1, state_of(1))
     before = set(fault_server.objects.buckets["data"])
-    fault_server.fault("put", key="run/step-0000000002/.metadata", times=None, status=500, code="InternalError")
+    fault_server.fault("put", key="run/step-0000000002/.metadata", times=None, status=403, code="AccessDenied")
     with pytest.raises(CheckpointException):
         manager.save(2, state_of(2))
     assert set(fault_server.objects.buckets["data"]) == before
@@ -132,6 +132,52 @@ def test_a_failed_deletion_is_a_warning(fault_server: FaultServer) -> None:
     with pytest.warns(UserWarning, match="could not be removed"):
         manager.save(2, state_of(2))
     assert manager.latest_step() == 2
+
+
+def test_a_save_in_doubt_keeps_what_it_wrote(fault_server: FaultServer) -> None:
+    tuning = Tuning(**QUICK, max_attempts=2)
+    manager = CheckpointManager("s3://data/run", options=credentials_of(fault_server), tuning=tuning)
+    fault_server.fault("put", key="run/step-0000000001/.metadata", times=None, status=500, code="InternalError")
+    with pytest.raises(CheckpointException, match="may have been written"):
+        manager.save(1, state_of(1))
+    assert len(fault_server.objects.buckets["data"]) == 1
+
+
+def test_old_steps_go_at_the_next_save_that_can(fault_server: FaultServer) -> None:
+    """As after processes that were killed between commit and clean-up; one that cannot go keeps no other."""
+    place = {"options": credentials_of(fault_server), "tuning": Tuning(**QUICK, max_attempts=2)}
+    for step in (1, 2, 3, 4):
+        CheckpointManager("s3://data/run", **place).save(step, state_of(step))
+    stuck = "run/step-0000000002/.metadata"
+    fault_server.fault("delete", key=stuck, times=None, status=403, code="AccessDenied")
+    manager = CheckpointManager("s3://data/run", keep_last=2, **place)
+    with pytest.warns(UserWarning, match=f"could not be removed: .*{stuck}"):
+        manager.save(5, state_of(5))
+    assert manager.all_steps() == [2, 4, 5]
+    fault_server.heal()
+    manager.save(6, state_of(6))
+    assert manager.all_steps() == [5, 6]
+
+
+def test_what_was_saved_last_stays_though_later_steps_are_there(tmp_path: Path) -> None:
+    for step in (10, 40, 50):
+        CheckpointManager(f"file://{tmp_path}").save(step, state_of(step))
+    manager = CheckpointManager(f"file://{tmp_path}", keep_last=2)
+    restored(manager, 10)
+    manager.save(11, state_of(11))
+    assert manager.all_steps() == [11, 40, 50]
+
+
+def test_a_machine_that_is_days_ahead_sweeps_no_running_save(
+    fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = credentials_of(fault_server)
+    CheckpointManager("s3://data/run", options=options).save(1, state_of(1))
+    fault_server.objects.put_object("data", "run/step-0000000002/__0_0-running.distcp", b"of a save under way")
+    two_days_ahead = time.time() + 2 * 86400
+    monkeypatch.setattr(time, "time", lambda: two_days_ahead)
+    CheckpointManager("s3://data/run", options=options).save(3, state_of(3))
+    assert "run/step-0000000002/__0_0-running.distcp" in fault_server.objects.buckets["data"]
 
 
 def age(folder: Path, hours: float) -> None:
@@ -181,7 +227,7 @@ def test_async_save(tmp_path: Path) -> None:
 def test_async_save_that_fails(fault_server: FaultServer) -> None:
     tuning = Tuning(**QUICK, max_attempts=2)
     manager = CheckpointManager("s3://data/run", options=credentials_of(fault_server), tuning=tuning)
-    fault_server.fault("put", key="run/step-0000000001/.metadata", times=None, status=500, code="InternalError")
+    fault_server.fault("put", key="run/step-0000000001/.metadata", times=None, status=403, code="AccessDenied")
     failed = manager.async_save(1, state_of(1), no_dist=True)
     with pytest.raises(CheckpointException):
         manager.wait()

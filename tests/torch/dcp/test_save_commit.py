@@ -150,5 +150,5 @@ def test_discard_keeps_what_was_committed(tmp_path: Path) -> None:
     writer = StorageWriter(f"file://{tmp_path}")
     save(writer, 1)
     writer._unfinished = [name for name in names(tmp_path) if name != ".metadata"]  # as on a rank that commits nothing
-    writer.discard()
+    writer.discard(CheckpointException("elsewhere", {}))
     assert_equal(load_by_torch(str(tmp_path), state_of(1)), state_of(1))

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed.checkpoint as dcp
-from checkpoints.states import assert_equal, load_by_torch, random_tensor
+from checkpoints.states import assert_equal, empty_like, load_by_torch, random_tensor
 from servers.access import QUICK, credentials_of
 from servers.fault_server import FaultServer
 from torch.distributed.checkpoint.api import CheckpointException
 from waiting import wait_until
 
 from s3dlio_core import AccessDeniedError, CheckpointError, ServerError, Tuning
-from s3dlio_torch.dcp import StorageWriter, save_plan
+from s3dlio_torch.dcp import StorageReader, StorageWriter, save_plan
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
 
@@ -78,15 +78,95 @@ def test_broken_connections_are_made_good(fault_server: FaultServer, tmp_path: P
     assert_equal(load_by_torch(str(tmp_path), STATE), STATE)
 
 
-@pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (500, "InternalError")])
-def test_the_commit_fails(fault_server: FaultServer, status: int, code: str) -> None:
-    fault_server.fault("put", key="ck/.metadata", times=None, status=status, code=code)
-    writer = writer_on(fault_server)
-    assert isinstance(failure_of(writer), (AccessDeniedError, ServerError))
-    if status == 500:  # nobody knows what a server has done that answers 500
-        assert len(fault_server.objects.buckets["data"]) == 2
-        writer.discard()
+def test_the_commit_is_refused(fault_server: FaultServer) -> None:
+    fault_server.fault("put", key="ck/.metadata", times=None, status=403, code="AccessDenied")
+    assert isinstance(failure_of(writer_on(fault_server)), AccessDeniedError)
     nothing_left(fault_server)
+
+
+def test_nobody_knows_whether_it_was_committed(fault_server: FaultServer) -> None:
+    """A server that answers 500 may carry the request out, also later: nothing is removed, by nobody."""
+    fault_server.fault("put", key="ck/.metadata", times=None, status=500, code="InternalError")
+    writer = writer_on(fault_server)
+    with pytest.raises(CheckpointException) as caught:
+        save(writer)
+    failure = caught.value.failures[0][0]
+    assert isinstance(failure, ServerError)
+    assert "may have been written, or may still be: there is no checkpoint so far" in str(failure)
+    assert "sweep()" in str(failure)
+    writer.discard(caught.value)
+    assert len(fault_server.objects.buckets["data"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "InvalidArgument"),
+        (403, "AccessDenied"),
+        (404, "NoSuchBucket"),
+        (405, "MethodNotAllowed"),
+        (409, "ConditionalRequestConflict"),
+        (412, "PreconditionFailed"),
+        (501, "NotImplemented"),
+    ],
+)
+@pytest.mark.parametrize("before", [False, True], ids=["new", "replaced"])
+def test_a_commit_whose_answer_was_lost_then_refused(
+    fault_server: FaultServer, tmp_path: Path, status: int, code: str, before: bool
+) -> None:
+    """It is in place: the save has succeeded, whatever the repetition was told."""
+    if before:
+        dcp.save({"layer.0": torch.zeros(7)}, storage_writer=writer_on(fault_server), no_dist=True)
+    fault_server.fault("put", key="ck/.metadata", lose_answer=True, end="rst")
+    fault_server.fault("put", key="ck/.metadata", times=None, status=status, code=code)
+    save(writer_on(fault_server))
+    for key, stored in fault_server.objects.buckets["data"].items():
+        (tmp_path / key.removeprefix("ck/")).write_bytes(stored.data)
+    assert_equal(load_by_torch(str(tmp_path), STATE), STATE)
+
+
+def test_a_commit_in_doubt_that_cannot_be_read_back_removes_nothing(fault_server: FaultServer) -> None:
+    dcp.save({"layer.0": torch.zeros(7)}, storage_writer=writer_on(fault_server), no_dist=True)
+    earlier = set(fault_server.objects.buckets["data"])
+    fault_server.fault("put", key="ck/.metadata", lose_answer=True, end="rst")
+    fault_server.fault("put", key="ck/.metadata", times=None, status=403, code="AccessDenied")
+    fault_server.fault("get", key="ck/.metadata", skip=1, times=None, status=403, code="AccessDenied")
+    writer = writer_on(fault_server)
+    with pytest.raises(CheckpointException) as caught:
+        save(writer)
+    assert "cannot be read back either" in str(caught.value.failures[0][0])
+    writer.discard(caught.value)
+    assert earlier < set(fault_server.objects.buckets["data"])
+    fault_server.heal()
+    loaded = empty_like(STATE)
+    dcp.load(loaded, storage_reader=StorageReader("s3://data/ck", options=credentials_of(fault_server)), no_dist=True)
+    assert_equal(loaded, STATE)
+
+
+def test_objects_that_are_gone_are_not_committed(fault_server: FaultServer) -> None:
+    """Success means that it can be loaded: also where somebody's clean-up was quicker than the commit."""
+
+    class Swept(dcp.DefaultSavePlanner):
+        def finish_plan(self, new_plan: Any) -> Any:
+            fault_server.fault("list", when=removed)
+            return super().finish_plan(new_plan)
+
+    def removed(request: Any) -> bool:
+        bucket = fault_server.objects.buckets["data"]
+        bucket.pop(next(key for key in bucket if key.endswith(".distcp")), None)
+        return False
+
+    failure = failure_of(writer_on(fault_server, thread_count=2), planner=Swept())
+    assert isinstance(failure, CheckpointError)
+    assert "not there any more: s3://data/ck/__0_" in str(failure)
+    assert "found nothing, expected" in str(failure)
+    nothing_left(fault_server)
+
+
+def test_objects_that_no_listing_shows_are_asked_for(fault_server: FaultServer) -> None:
+    fault_server.fault("list", times=None, status=403, code="AccessDenied")
+    save(writer_on(fault_server, thread_count=2))
+    assert "ck/.metadata" in fault_server.objects.buckets["data"]
 
 
 def test_the_store_cannot_be_reached(fault_server: FaultServer) -> None:
