@@ -36,6 +36,10 @@ struct ObjectMeta {
   ChecksumKind checksum_kind = ChecksumKind::kNone;
   std::string checksum;  // base64, with "-N" when it is composite
   std::map<std::string, std::string> user_metadata;
+  // For the engine's own use: what a copy in parts takes along, and what a write of ours is recognised by.
+  std::string cache_control, content_disposition, content_language, expires;
+  uint64_t tags = 0;     // how many it has
+  std::string write_id;  // of the write that stored it, see PutOptions
 };
 
 enum class Verify : uint8_t { kWhenSupported, kNever };
@@ -74,6 +78,9 @@ struct PutOptions {
   std::map<std::string, std::string> user_metadata;
   std::optional<uint64_t> part_size;      // bytes; default from the store's tuning
   std::optional<uint64_t> expected_size;  // writer only: a hint to size parts
+  // Set by the engine. Copies: what the source has. `write_id` names one write: kept as metadata, it proves after a lost
+  // answer whose object is there.
+  std::string content_language, expires, tagging, server_side_encryption, sse_kms_key_id, write_id;
 };
 struct PutResult {
   std::string etag, version_id;

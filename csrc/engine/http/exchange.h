@@ -130,7 +130,7 @@ class ActiveExchange final : public Exchange,
   net::Clock::time_point began_;
   net::Clock::time_point stage_due_ = net::Clock::time_point::max();
   uint64_t window_bytes_ = 0;
-  uint64_t unsent_ = 0;  // in the kernel's queue when last looked at, while waiting for the first byte
+  uint64_t unsent_ = 0;  // in the kernel's queue when last looked at, while sending and waiting for the first byte
 };
 
 }  // namespace s3dlio::http

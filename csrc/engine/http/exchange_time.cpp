@@ -45,12 +45,21 @@ void ActiveExchange::check(net::Clock::time_point now) {
 
 void ActiveExchange::start_window() {
   window_bytes_ = 0;
+  unsent_ = 0;
   const bool forever = limits_.floor_bytes == 0 || limits_.floor_window <= std::chrono::nanoseconds::zero();
   stage_due_ = forever ? net::Clock::time_point::max() : net::Clock::now() + limits_.floor_window;
   pool_.note_due(stage_due_);
 }
 
+// While sending, what left the kernel's queue counts, not what was put there: the queue may take megabytes at once and
+// then wake us only when a third of it is free again.
 void ActiveExchange::check_window() {
+  uint64_t left_in_queue = 0;
+  if (stage_ == Stage::kSend) {
+    left_in_queue = connection_->bytes_in_send_queue();
+    window_bytes_ += unsent_;
+    window_bytes_ -= std::min(window_bytes_, left_in_queue);
+  }
   // Bytes may lie in the socket, too few to wake us (see adjust_low_water); they count.
   if (stage_ == Stage::kBody && connection_->has_low_water()) {
     connection_->set_low_water(1);
@@ -58,7 +67,11 @@ void ActiveExchange::check_window() {
     receive_some();
     if (over_) return;
   }
-  if (window_bytes_ >= limits_.floor_bytes) return start_window();
+  if (window_bytes_ >= limits_.floor_bytes) {
+    start_window();
+    unsent_ = left_in_queue;
+    return;
+  }
   fail(too_late("stalled, " + std::to_string(window_bytes_) + " bytes in " + seconds_text(limits_.floor_window) +
                 ", at least " + std::to_string(limits_.floor_bytes) + " expected"));
 }

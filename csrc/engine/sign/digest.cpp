@@ -55,7 +55,9 @@ Sha256Digest HmacKey::sign(std::string_view message) const {
   return outside.digest();
 }
 
-void append_hex(std::string& out, const Sha256Digest& digest) {
+namespace {
+
+void append_hex_of(std::string& out, std::span<const unsigned char> digest) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   const size_t start = out.size();
   out.resize(start + 2 * digest.size());
@@ -65,6 +67,18 @@ void append_hex(std::string& out, const Sha256Digest& digest) {
   }
 }
 
+using Md5Digest = std::array<unsigned char, MD5_DIGEST_LENGTH>;
+
+Md5Digest md5(std::span<const std::byte> data) {
+  Md5Digest digest;
+  MD5(reinterpret_cast<const unsigned char*>(data.data()), data.size(), digest.data());
+  return digest;
+}
+
+}  // namespace
+
+void append_hex(std::string& out, const Sha256Digest& digest) { append_hex_of(out, digest); }
+
 std::string hex(const Sha256Digest& digest) {
   std::string out;
   append_hex(out, digest);
@@ -72,9 +86,14 @@ std::string hex(const Sha256Digest& digest) {
 }
 
 std::string md5_base64(std::span<const std::byte> data) {
-  std::array<unsigned char, MD5_DIGEST_LENGTH> digest;
-  MD5(reinterpret_cast<const unsigned char*>(data.data()), data.size(), digest.data());
+  const Md5Digest digest = md5(data);
   return base64(std::as_bytes(std::span(digest)));
+}
+
+std::string md5_hex(std::span<const std::byte> data) {
+  std::string out;
+  append_hex_of(out, md5(data));
+  return out;
 }
 
 std::string base64(std::span<const std::byte> data) {

@@ -47,6 +47,7 @@ std::string hex(const Sha256Digest& digest);
 
 // For Content-MD5 and customer-provided keys only: what the protocol asks for, not a safeguard.
 std::string md5_base64(std::span<const std::byte> data);
+std::string md5_hex(std::span<const std::byte> data);  // lower case; what many services make ETags of
 std::string base64(std::span<const std::byte> data);
 
 }  // namespace s3dlio::sign

@@ -24,6 +24,12 @@ bool leaves_open(const ServiceError& found, bool in_success) {
   return error.service_code.empty() || found.verdict == Verdict::kRetry;
 }
 
+// What answered is in front of the service, and gave up on it.
+bool is_a_gateways(const Error& error) {
+  return error.http_status == 502 || error.http_status == 504 ||
+         (error.http_status == 503 && error.service_code.empty());
+}
+
 }  // namespace
 
 Call::Call(std::shared_ptr<Context> context, CallTraits traits)
@@ -102,7 +108,8 @@ void Call::send(const SharedCredentials& credentials) {
   limits.first_byte_timeout = inner_traits_.slow_answer ? tuning.operation_timeout
                               : inner_sampled_          ? inner_context_->first_byte.limit()
                                                         : tuning.first_byte_timeout;
-  limits.floor_bytes = tuning.stall_floor_bytes;
+  // A service that works for minutes keeps the connection alive with a little white space now and then.
+  limits.floor_bytes = inner_traits_.slow_answer ? 0 : tuning.stall_floor_bytes;
   limits.floor_window = tuning.stall_window;
   limits.deadline = inner_deadline_;
   limits.fresh_connection = std::exchange(inner_fresh_connection_, false);
@@ -160,7 +167,10 @@ void Call::judge(ServiceError found, const http::ResponseHead* head, std::string
   } else if (error.http_status >= 500) {
     count(counters().server_errors);
   }
-  if (leaves_open(found, head == nullptr)) inner_ambiguous_ = true;
+  if (leaves_open(found, head == nullptr)) {
+    inner_ambiguous_ = true;
+    if (is_a_gateways(error)) inner_may_still_run_ = true;
+  }
   if (log_enabled(LogLevel::kDebug)) {
     log(LogLevel::kDebug,
         std::string(inner_traits_.operation) + " " + inner_context_->dialect->uri_of(inner_traits_.key) + ": " +
@@ -237,7 +247,9 @@ void Call::judge_transport(http::Outcome& outcome) {
   // A server that carried the request out and reset before a byte of answer looks like one that closed an idle
   // connection: acknowledgements come late, so their absence proves nothing.
   if (outcome.request_may_have_arrived || outcome.stale_connection) inner_ambiguous_ = true;
-  const bool may_repeat = inner_traits_.idempotent || !outcome.request_may_have_arrived;
+  if (outcome.request_may_have_arrived) inner_may_still_run_ = true;
+  const bool may_repeat =
+      (inner_traits_.idempotent && !inner_traits_.one_at_a_time) || !outcome.request_may_have_arrived;
   if (outcome.stale_connection && may_repeat && inner_stale_++ < kFreeResends) {
     count(counters().stale_connections);
     return again_now();
@@ -271,6 +283,7 @@ void Call::retry_or_end(Error error, uint32_t cost, std::optional<std::chrono::n
     end(std::move(error));
   };
   if (!inner_traits_.idempotent && inner_ambiguous_) return give_up(GaveUp::kMayHaveArrived);
+  if (inner_traits_.one_at_a_time && inner_may_still_run_) return give_up(GaveUp::kMayHaveArrived);
   if (inner_failures_ + 1 >= max_attempts()) return give_up(GaveUp::kAttempts);
   auto delay = backoff_delay(inner_context_->tuning.backoff_base, inner_context_->tuning.backoff_cap, inner_failures_,
                              inner_context_->environment.random());
@@ -320,7 +333,7 @@ void Call::succeed() {
 void Call::cancel() {
   if (inner_state_ == State::kEnded) return;
   if (inner_exchange_) {
-    inner_ambiguous_ = true;  // it may be on its way
+    inner_ambiguous_ = inner_may_still_run_ = true;
     inner_exchange_->cancel();
   }
   inner_exchange_.reset();

@@ -19,7 +19,8 @@ struct CallTraits {
   std::string key;                 // "" for the bucket as a whole
   uint64_t bytes = 0;              // in the window, and for the deadline
   bool idempotent = true;          // false: not sent again once it may have arrived
-  bool slow_answer = false;        // the service may work for minutes before the first byte (completion, copy)
+  bool slow_answer = false;        // the service may work for minutes before it says more than white space
+  bool one_at_a_time = false;      // not sent again while an earlier attempt, whose answer was lost, may still run
   bool conflict_is_final = false;  // a lost race with another writer is not won by repeating this request
   bool urgent = false;             // does not wait for a place in the window (clean-up)
   bool invisible = false;          // changes nothing that a reader could see (an upload's parts, its start, its abort)
@@ -38,6 +39,8 @@ class Call : public http::ResponseHandler, public Window::Waiter, public std::en
 
   // An attempt may have taken effect without our hearing of it. Every error of a call that changes something says so.
   bool was_ambiguous() const { return inner_ambiguous_; }
+  // An attempt went out and nobody who knows answered: the service may be at it still.
+  bool may_still_run() const { return inner_may_still_run_; }
   int attempts() const { return inner_attempts_; }
 
  protected:
@@ -114,6 +117,7 @@ class Call : public http::ResponseHandler, public Window::Waiter, public std::en
   bool inner_fresh_connection_ = false;
   bool inner_sampled_ = false;  // the time to this attempt's first byte teaches the time-out
   bool inner_ambiguous_ = false;
+  bool inner_may_still_run_ = false;
   bool inner_changes_ = false;  // what was sent is not only read
   bool inner_refreshed_ = false, inner_clock_fixed_ = false, inner_redirected_ = false, inner_rejected_once_ = false;
 };

@@ -1,11 +1,15 @@
 // Copies by the service. What is too large for one request is copied part by part, all of them of the same source.
 #include <algorithm>
+#include <array>
 #include <mutex>
 #include <utility>
 
 #include "engine/stats/stats.h"
 #include "engine/transfer/document_call.h"
+#include "engine/transfer/etag.h"
+#include "engine/transfer/http_date.h"
 #include "engine/transfer/objects.h"
+#include "engine/transfer/patience.h"
 #include "engine/transfer/plan.h"
 #include "engine/transfer/put.h"
 #include "engine/transfer/stored.h"
@@ -15,6 +19,14 @@ namespace s3dlio::transfer {
 namespace {
 
 constexpr uint64_t kCopyPartSize = 256ull << 20;  // the service moves the bytes: larger parts cost us nothing
+constexpr uint32_t kLookAttempts = 4;
+
+// Others (of Outposts, Express, ...) are where an object lies, not what can be asked for anywhere.
+bool can_be_asked_for(std::string_view storage_class) {
+  constexpr std::array<std::string_view, 7> kClasses{"STANDARD_IA", "ONEZONE_IA",   "INTELLIGENT_TIERING", "GLACIER_IR",
+                                                     "GLACIER",     "DEEP_ARCHIVE", "REDUCED_REDUNDANCY"};
+  return std::find(kClasses.begin(), kClasses.end(), storage_class) != kClasses.end();
+}
 
 class Copy : public std::enable_shared_from_this<Copy> {
  public:
@@ -32,6 +44,7 @@ class Copy : public std::enable_shared_from_this<Copy> {
         inner_context_, std::move(traits),
         [self = shared_from_this()] { return self->inner_context_->dialect->head_source(self->inner_request_); },
         [self = shared_from_this()](const http::ResponseHead& head, std::string_view) -> Reading<ObjectMeta> {
+          self->inner_asked_at_ = self->time_of(head);
           return self->inner_context_->dialect->read_meta(self->inner_request_.source_key, head);
         },
         [self = shared_from_this()](Result<ObjectMeta> source, const Call&) { self->take_source(std::move(source)); }));
@@ -44,6 +57,11 @@ class Copy : public std::enable_shared_from_this<Copy> {
     traits.operation = "copy";
     traits.key = inner_request_.key;
     return traits;
+  }
+
+  double time_of(const http::ResponseHead& head) const {
+    const auto date = parse_http_date(head.headers.find("Date").value_or(""));
+    return std::chrono::duration<double>(date.value_or(inner_context_->service_now()).time_since_epoch()).count();
   }
 
   void run(std::shared_ptr<Call> call) {
@@ -67,13 +85,17 @@ class Copy : public std::enable_shared_from_this<Copy> {
     }
     // What is copied is what was looked at.
     inner_request_.source_if_match = source->etag;
-    if (source->size > inner_context_->limits.max_copy_size) return copy_in_parts(std::move(source).value());
-    copy_whole(source->size);
+    inner_source_ = std::move(source).value();
+    keep_what_the_service_would_not();
+    if (inner_source_.size <= inner_context_->limits.max_copy_size) return copy_whole();
+    take_over_properties();
   }
 
-  void copy_whole(uint64_t size) {
+  void copy_whole() {
     CallTraits traits = traits_of_copy();
     traits.slow_answer = true;
+    traits.one_at_a_time = true;
+    inner_patience_.begin(now());
     const auto self = shared_from_this();
     run(std::make_shared<DocumentCall<PutResult>>(
         inner_context_, std::move(traits),
@@ -83,22 +105,110 @@ class Copy : public std::enable_shared_from_this<Copy> {
           if (result) return std::move(result).value();
           return self->inner_context_->dialect->read_error_body(body);  // 200 with an error in it
         },
-        [self, size](Result<PutResult> result, const Call&) {
-          if (!result) return self->end(as_condition(std::move(result).error(), self->inner_options_));
-          result->size = size;
-          self->end(std::move(result));
+        [self](Result<PutResult> result, const Call& call) { self->take_copy(std::move(result), call); }));
+  }
+
+  void take_copy(Result<PutResult> result, const Call& call) {
+    if (result) {
+      result->size = inner_source_.size;
+      return end(std::move(result));
+    }
+    inner_doubt_ = as_condition(std::move(result).error(), inner_options_);
+    inner_may_still_run_ = inner_may_still_run_ || call.may_still_run();
+    if (inner_may_still_run_) inner_doubt_.may_have_taken_effect = true;
+    if (!inner_may_still_run_ || inner_doubt_.code == ErrorCode::kCancelled) return end(inner_doubt_);
+    inner_patience_.lost(inner_doubt_, now(), inner_context_->tuning);
+    look();
+  }
+
+  // The answer was lost: what stands at the target now?
+  void look() {
+    CallTraits traits = traits_of_copy();
+    traits.max_attempts = kLookAttempts;
+    const auto self = shared_from_this();
+    run(std::make_shared<DocumentCall<ObjectMeta>>(
+        inner_context_, std::move(traits),
+        [self] { return self->inner_context_->dialect->head(self->inner_request_.key, "", true); },
+        [self](const http::ResponseHead& head, std::string_view) -> Reading<ObjectMeta> {
+          return self->inner_context_->dialect->read_meta(self->inner_request_.key, head);
+        },
+        [self](const Result<ObjectMeta>& target, const Call&) { self->take_target(target); }));
+  }
+
+  void take_target(const Result<ObjectMeta>& target) {
+    const bool cancelled = !target && target.error().code == ErrorCode::kCancelled;
+    const bool conditional = inner_options_.if_none_match || !inner_options_.if_match.empty();
+    if (target && !conditional && is_the_copy(*target)) {
+      count(counters().completions_recovered);
+      return end(result_of(*target));
+    }
+    net::EventLoop& loop = inner_context_->environment.next_loop();
+    if (const auto delay = cancelled ? std::nullopt : inner_patience_.next_look(now(), *inner_context_)) {
+      return loop.post(
+          [self = shared_from_this(), &loop, delay = *delay] { loop.call_after(delay, [self] { self->look(); }); });
+    }
+    if (!cancelled && inner_patience_.may_ask_again()) return copy_whole();
+    end(inner_doubt_);
+  }
+
+  // The source's content, and not older than this copy: what stood there before may have had the same.
+  bool is_the_copy(const ObjectMeta& target) const {
+    constexpr double kSlack = 2;  // Last-Modified has whole seconds
+    if (target.size != inner_source_.size || target.last_modified + kSlack < inner_asked_at_) return false;
+    const bool same_checksum = !target.checksum.empty() && target.checksum_kind == inner_source_.checksum_kind &&
+                               target.checksum == inner_source_.checksum;
+    return same_checksum || same_etag(target.etag, inner_source_.etag);
+  }
+
+  net::Clock::time_point now() const { return inner_context_->environment.next_loop().now(); }
+
+  // A copy gets the storage class and the key of its own bucket's default unless they are named.
+  void keep_what_the_service_would_not() {
+    if (inner_options_.storage_class.empty() && can_be_asked_for(inner_source_.storage_class)) {
+      inner_options_.storage_class = inner_source_.storage_class;
+    }
+    if (inner_source_.server_side_encryption.starts_with("aws:kms")) {
+      inner_options_.server_side_encryption = inner_source_.server_side_encryption;
+      inner_options_.sse_kms_key_id = inner_source_.sse_kms_key_id;
+    }
+  }
+
+  // An upload in parts begins blank: what a plain copy takes along has to be given.
+  void take_over_properties() {
+    const bool replaces = !inner_options_.content_type.empty() || !inner_options_.content_encoding.empty() ||
+                          !inner_options_.cache_control.empty() || !inner_options_.content_disposition.empty() ||
+                          !inner_options_.user_metadata.empty();
+    if (!replaces) {
+      inner_options_.content_type = inner_source_.content_type;
+      inner_options_.content_encoding = inner_source_.content_encoding;
+      inner_options_.cache_control = inner_source_.cache_control;
+      inner_options_.content_disposition = inner_source_.content_disposition;
+      inner_options_.content_language = inner_source_.content_language;
+      inner_options_.expires = inner_source_.expires;
+      inner_options_.user_metadata = inner_source_.user_metadata;
+    }
+    if (inner_source_.tags == 0) return copy_in_parts();
+    const auto self = shared_from_this();
+    run(std::make_shared<DocumentCall<std::string>>(
+        inner_context_, traits_of_copy(),
+        [self] { return self->inner_context_->dialect->source_tags(self->inner_request_); },
+        [self](const http::ResponseHead&, std::string_view body) {
+          return reading_of(self->inner_context_->dialect->read_tags(body));
+        },
+        [self](Result<std::string> tags, const Call&) {
+          if (!tags) {
+            Error error = std::move(tags).error();
+            error.message = "the source has " + std::to_string(self->inner_source_.tags) +
+                            " tags, which a copy in parts has to read: " + error.message;
+            return self->end(std::move(error));
+          }
+          self->inner_options_.tagging = std::move(tags).value();
+          self->copy_in_parts();
         }));
   }
 
-  void copy_in_parts(ObjectMeta source) {
-    // An upload in parts begins blank: what a plain copy takes along has to be given.
-    const bool replaces = !inner_options_.content_type.empty() || !inner_options_.content_encoding.empty() ||
-                          !inner_options_.user_metadata.empty();
-    if (!replaces) {
-      inner_options_.content_type = source.content_type;
-      inner_options_.content_encoding = source.content_encoding;
-      inner_options_.user_metadata = source.user_metadata;
-    }
+  void copy_in_parts() {
+    const ObjectMeta& source = inner_source_;
     const Limits& limits = inner_context_->limits;
     const uint64_t wanted = std::min(inner_options_.part_size.value_or(kCopyPartSize), limits.max_copy_size);
     const uint64_t part_size = upload_part_size(source.size, wanted, limits);
@@ -154,6 +264,11 @@ class Copy : public std::enable_shared_from_this<Copy> {
   }
 
   const std::shared_ptr<Context> inner_context_;
+  ObjectMeta inner_source_;
+  double inner_asked_at_ = 0;  // by the service's clock, seconds since the epoch
+  Patience inner_patience_;
+  Error inner_doubt_;  // the copy failed, but may have been carried out
+  bool inner_may_still_run_ = false;
   CopyRequest inner_request_;
   PutOptions inner_options_;
   Promise<PutResult> inner_promise_;

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -97,6 +98,16 @@ class Dialect {
   virtual Checksum read_checksum(const http::ResponseHead& head) const = 0;
   virtual http::Request put(std::string_view key, const PutOptions& options, const Checksum& checksum) const = 0;
   virtual PutResult read_put(const http::ResponseHead& head) const = 0;
+  // The ETag that a service which makes it of MD5s gives these bytes, or these parts put together; "" where none does.
+  // An object with that ETag has that content; another ETag proves nothing.
+  virtual std::string etag_of(std::span<const std::byte> data) const {
+    static_cast<void>(data);
+    return {};
+  }
+  virtual std::string etag_of_parts(const std::vector<UploadedPart>& parts) const {
+    static_cast<void>(parts);
+    return {};
+  }
   virtual http::Request copy(const CopyRequest& request, const PutOptions& options) const = 0;
   virtual Result<PutResult> read_copy(const http::ResponseHead& head,
                                       std::string_view body) const = 0;  // a 200 may carry an error
@@ -105,6 +116,9 @@ class Dialect {
   virtual http::Request head_source(const CopyRequest& request) const {
     return head(request.source_key, request.source_version_id, false);
   }
+  // The tags of the source of a copy, in the form PutOptions::tagging has.
+  virtual http::Request source_tags(const CopyRequest& request) const = 0;
+  virtual Result<std::string> read_tags(std::string_view body) const = 0;
 
   // ---- uploads in parts ----
   virtual http::Request start_upload(std::string_view key, const PutOptions& options, ChecksumKind kind) const = 0;
@@ -126,7 +140,8 @@ class Dialect {
   virtual http::Request list(const ListRequest& request) const = 0;
   virtual Result<ListPage> read_list(const ListRequest& request,
                                      std::string_view body) const = 0;  // detects loops, bad XML
-  virtual http::Request delete_one(std::string_view key) const = 0;
+  // With a version: that one alone, and what was there before stands again.
+  virtual http::Request delete_one(std::string_view key, std::string_view version_id = {}) const = 0;
   // False: the service's batch form cannot name this key (control characters in XML); use delete_one.
   virtual bool can_delete_in_batch(std::string_view key) const {
     static_cast<void>(key);

@@ -1,6 +1,10 @@
 #include "engine/transfer/stored.h"
 
+#include <cstdio>
+#include <random>
 #include <utility>
+
+#include "engine/transfer/etag.h"
 
 namespace s3dlio::transfer {
 namespace {
@@ -24,17 +28,26 @@ std::optional<std::string> difference_of(const ObjectMeta& stored, uint64_t size
   return std::nullopt;
 }
 
-bool is_what_was_sent(const ObjectMeta& stored, const StoredExpectation& expected) {
+bool has_content(const ObjectMeta& stored, const StoredExpectation& expected) {
   if (difference_of(stored, expected.size, expected.checksum)) return false;
-  if (comparable(stored, expected.checksum)) return true;
-  constexpr std::chrono::seconds kSlack(2);  // Last-Modified has whole seconds
-  const std::chrono::duration<double> modified(stored.last_modified);
-  if (modified < expected.not_before.time_since_epoch() - kSlack) return false;
-  std::string etag = stored.etag;
-  std::erase(etag, '"');
-  const size_t dash = etag.rfind('-');
-  if (expected.parts == 0) return dash == std::string::npos;
-  return dash != std::string::npos && etag.substr(dash + 1) == std::to_string(expected.parts);
+  return comparable(stored, expected.checksum) || same_etag(stored.etag, expected.etag);
+}
+
+Match match_of(const ObjectMeta& stored, const StoredExpectation& expected) {
+  const bool differs = difference_of(stored, expected.size, expected.checksum).has_value();
+  if (!expected.write_id.empty() && !stored.write_id.empty()) {
+    if (stored.write_id != expected.write_id) return Match::kNotOurs;
+    return differs ? Match::kUnknown : Match::kOurs;  // ours, and damaged
+  }
+  if (differs) return Match::kNotOurs;
+  return !expected.conditional && has_content(stored, expected) ? Match::kOurs : Match::kUnknown;
+}
+
+std::string make_write_id() {
+  std::random_device random;
+  char text[33];
+  std::snprintf(text, sizeof text, "%08x%08x%08x%08x", random(), random(), random(), random());
+  return text;
 }
 
 PutResult result_of(const ObjectMeta& stored) {

@@ -5,8 +5,8 @@
 
 #include "engine/base/log.h"
 #include "engine/stats/stats.h"
+#include "engine/transfer/etag.h"
 #include "engine/transfer/objects.h"
-#include "engine/transfer/stored.h"
 #include "engine/transfer/upload_call.h"
 
 namespace s3dlio::transfer {
@@ -15,21 +15,12 @@ namespace {
 constexpr std::chrono::seconds kAbortLimit(10);
 constexpr uint32_t kAbortAttempts = 3;
 
-// The answer to a request that may have been carried out before: its failure does not tell that nothing is stored.
-bool may_be_done(const Error& error, const Call& call) {
-  switch (error.code) {
-    case ErrorCode::kNotFound:  // no such upload: because it is complete?
-    case ErrorCode::kPreconditionFailed:
-    case ErrorCode::kAlreadyExists:
-    case ErrorCode::kTimeout:
-    case ErrorCode::kConnection:
-    case ErrorCode::kProtocol:
-    case ErrorCode::kThrottled:
-    case ErrorCode::kServer:
-      return call.was_ambiguous();
-    default:
-      return false;
-  }
+bool is_conditional(const PutOptions& options) { return options.if_none_match || !options.if_match.empty(); }
+
+// Where no checksum can prove whose object is there, and where the same content may be another's.
+PutOptions with_write_id(PutOptions options, ChecksumKind kind) {
+  if (kind == ChecksumKind::kNone || is_conditional(options)) options.write_id = make_write_id();
+  return options;
 }
 
 }  // namespace
@@ -39,10 +30,9 @@ Upload::Upload(std::shared_ptr<Context> context, std::string_view operation, std
     : inner_context_(std::move(context)),
       inner_operation_(operation),
       inner_key_(std::move(key)),
-      inner_options_(std::move(options)),
       inner_copy_from_(std::move(copy_from)),
       inner_kind_(inner_copy_from_ ? ChecksumKind::kNone : inner_context_->tuning.upload_checksum),
-      inner_began_(inner_context_->service_now()),
+      inner_options_(with_write_id(std::move(options), inner_kind_)),
       inner_tell_ended_(std::move(ended)),
       inner_tell_sent_(std::move(part_sent)) {
   inner_whole_.kind = inner_kind_;
@@ -86,7 +76,10 @@ void Upload::complete() {
 }
 
 void Upload::fail(Error reason) {
-  step(nullptr, [&] { fail_locked(std::move(reason)); });
+  step(nullptr, [&] {
+    if (inner_state_ >= State::kCompleting && inner_state_ <= State::kChecking) reason.may_have_taken_effect = true;
+    fail_locked(std::move(reason));
+  });
 }
 
 std::optional<Error> Upload::failure() const {
@@ -97,6 +90,7 @@ std::optional<Error> Upload::failure() const {
 void Upload::fail_locked(Error reason) {
   if (inner_error_ || inner_state_ >= State::kAborting) return;
   inner_error_ = std::move(reason);
+  if (inner_state_ == State::kCompleting) return;  // its answer is waited for: nothing is aborted while in doubt
   // A start that is under way is waited for: only its answer names the upload that must be aborted.
   if (inner_state_ != State::kStarting) inner_calls_.cancel_all();
 }
@@ -120,7 +114,7 @@ void Upload::step(const Call* call, const std::function<void()>& note) {
     calls = next_locked();
     to_tell.swap(inner_to_tell_);
     // A caller who took the call back does not wait for the clean-up; nothing reads the payload any more.
-    const bool cleaning = inner_state_ == State::kAborting || inner_state_ == State::kStarting;
+    const bool cleaning = inner_state_ >= State::kCompleting || inner_state_ == State::kStarting;
     const bool taken_back = inner_error_ && inner_error_->code == ErrorCode::kCancelled && cleaning;
     if (inner_state_ == State::kEnded) inner_clean_up_.reset();
     if ((inner_state_ == State::kEnded || taken_back) && !std::exchange(inner_told_, true)) {
@@ -142,7 +136,8 @@ std::vector<Upload::CallPtr> Upload::next_locked() {
   } else if (inner_error_) {
     const bool over = inner_state_ >= State::kDeleting;
     // What runs has been told to stop; the clean-up comes after the last of it.
-    if (!over && inner_calls_.empty()) enter_locked(inner_id_.empty() ? State::kEnded : State::kAborting, calls);
+    const bool nothing_to_abort = inner_id_.empty() || inner_leave_;
+    if (!over && inner_calls_.empty()) enter_locked(nothing_to_abort ? State::kEnded : State::kAborting, calls);
   } else if (inner_state_ == State::kFeeding) {
     calls = next_parts_locked();
     if (calls.empty() && inner_calls_.empty() && inner_all_fed_) enter_locked(State::kCompleting, calls);
@@ -214,40 +209,89 @@ void Upload::take_completion(Result<PutResult> result, const Call& call) {
     inner_enter_ = State::kChecking;
     return;
   }
-  if (inner_error_ && call.was_ambiguous()) inner_error_->may_have_taken_effect = true;
-  if (!may_be_done(result.error(), call)) return fail_locked(as_condition(std::move(result).error(), inner_options_));
-  inner_doubt_ = as_condition(std::move(result).error(), inner_options_);
+  inner_may_still_run_ = inner_may_still_run_ || call.may_still_run();
+  inner_leave_ = inner_may_still_run_;
+  Error error = as_condition(std::move(result).error(), inner_options_);
+  const bool in_doubt = call.was_ambiguous() || inner_may_still_run_;
+  // Refused by the service before it did anything. Or nobody waits for the answer any more.
+  if (!in_doubt || inner_error_) return fail_locked(std::move(error));
+  inner_doubt_ = std::move(error);
+  inner_doubt_->may_have_taken_effect = true;
+  inner_patience_.lost(*inner_doubt_, inner_context_->environment.next_loop().now(), inner_context_->tuning);
   inner_enter_ = State::kRecovering;
 }
 
-bool Upload::is_ours(const ObjectMeta& stored) const {
+Match Upload::match(const ObjectMeta& stored) const {
   StoredExpectation expected;
   expected.size = inner_size_;
   expected.checksum = inner_whole_;
-  expected.parts = inner_last_number_;
-  expected.not_before = inner_began_;
-  return is_what_was_sent(stored, expected);
+  expected.etag = inner_context_->dialect->etag_of_parts(inner_parts_);
+  expected.write_id = inner_options_.write_id;
+  expected.conditional = is_conditional(inner_options_);
+  return match_of(stored, expected);
 }
 
 void Upload::take_recovery(const Result<ObjectMeta>& stored) {
-  if (!stored || !is_ours(*stored)) return fail_locked(std::move(*inner_doubt_));
-  count(counters().completions_recovered);
-  inner_result_ = result_of(*stored);
-  inner_state_ = State::kEnded;
+  if (inner_error_) return;
+  const Match found = stored ? match(*stored) : Match::kUnknown;
+  if (found == Match::kOurs) {
+    count(counters().completions_recovered);
+    inner_result_ = result_of(*stored);
+    inner_state_ = State::kEnded;
+    return;
+  }
+  // The condition met another's object: it did not hold for an attempt without an answer either.
+  const bool lost_race = found == Match::kNotOurs && is_conditional(inner_options_) && inner_doubt_->http_status == 412;
+  if (lost_race) return end_in_doubt(false);
+  const bool absent = found == Match::kNotOurs || (!stored && stored.error().code == ErrorCode::kNotFound);
+  if (!inner_may_still_run_) return end_in_doubt(!absent);
+  if (look_again_locked()) return;
+  if (absent && inner_patience_.may_ask_again()) {
+    inner_enter_ = State::kCompleting;
+    return;
+  }
+  end_in_doubt(true);
+}
+
+// The service may still be putting it together. False: it was waited for long enough.
+bool Upload::look_again_locked() {
+  net::EventLoop& loop = inner_context_->environment.next_loop();
+  const auto delay = inner_patience_.next_look(loop.now(), *inner_context_);
+  if (!delay) return false;
+  loop.post([self = shared_from_this(), &loop, delay = *delay] {
+    loop.call_after(delay, [self] {
+      self->step(nullptr, [&] {
+        if (self->inner_state_ == State::kRecovering && !self->inner_error_) self->inner_enter_ = State::kRecovering;
+      });
+    });
+  });
+  return true;
+}
+
+// `stands`: the completion may have been carried out, or still be.
+void Upload::end_in_doubt(bool stands) {
+  Error error = std::move(*inner_doubt_);
+  error.may_have_taken_effect = stands;
+  inner_leave_ = stands && inner_may_still_run_;
+  if (inner_leave_) {
+    error.message +=
+        "; its upload was not aborted, because it may still be completed: sweep_uploads removes it once it is old";
+  }
+  inner_error_ = std::move(error);
 }
 
 void Upload::take_check(const Result<ObjectMeta>& stored) {
   inner_state_ = State::kEnded;
   // Not being allowed to look is no failure of the upload; and what another has written since is none of ours.
-  if (!stored || stored->etag != inner_result_.etag) return;
+  if (!stored || !same_etag(stored->etag, inner_result_.etag)) return;
   const auto difference = difference_of(*stored, inner_size_, inner_whole_);
   if (!difference) return;
-  const bool certainly_ours = !inner_result_.etag.empty();
   Error error = make_error(ErrorCode::kIntegrity, "what the service stored is not what was sent: " + *difference +
-                                                      (certainly_ours ? "; the bad object is removed" : ""));
+                                                      "; the bad object is removed");
+  inner_result_.version_id = stored->version_id;
   error.may_have_taken_effect = true;
   inner_error_ = named(std::move(error), *inner_context_, inner_operation_, inner_key_);
-  if (certainly_ours) inner_enter_ = State::kDeleting;
+  inner_enter_ = State::kDeleting;
 }
 
 // ---- the requests ----
@@ -337,10 +381,12 @@ Checksum Upload::checksum_of_whole() {
 Upload::CallPtr Upload::completion_call() {
   std::sort(inner_parts_.begin(), inner_parts_.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
   inner_whole_ = checksum_of_whole();
+  inner_patience_.begin(inner_context_->environment.next_loop().now());
   const auto self = shared_from_this();
   auto the_traits = traits();
   the_traits.slow_answer = true;        // the service may put gigabytes together first
   the_traits.conflict_is_final = true;  // the parts are void then; only a new upload helps
+  the_traits.one_at_a_time = true;
   the_traits.invisible = false;
   return std::make_shared<DocumentCall<PutResult>>(
       inner_context_, std::move(the_traits),
@@ -384,12 +430,13 @@ Upload::CallPtr Upload::delete_call() {
   the_traits.max_attempts = kAbortAttempts;
   return std::make_shared<DocumentCall<Unit>>(
       inner_context_, std::move(the_traits),
-      [self] { return self->inner_context_->dialect->delete_one(self->inner_key_); },
+      [self] { return self->inner_context_->dialect->delete_one(self->inner_key_, self->inner_result_.version_id); },
       [](const http::ResponseHead&, std::string_view) -> Reading<Unit> { return Unit(); },
       [self](Result<Unit> result, const Call& call) {
         self->step(&call, [&] {
           self->inner_state_ = State::kEnded;
           if (!result) self->inner_error_->message += " (which failed: " + result.error().message + ")";
+          if (result) self->inner_error_->may_have_taken_effect = false;
         });
       });
 }

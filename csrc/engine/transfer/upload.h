@@ -1,7 +1,8 @@
 // One upload in parts: begun, fed, completed or aborted. What is fed is sent at once, several parts at a time.
 //
-// Nothing is visible before completion. Any failure, and a cancel, ends in an abort; an answer that was lost is made
-// good by looking at what is stored. Part sizes are chosen by the feeder (plan.h).
+// Nothing is visible before completion. A failure, and a cancel, ends in an abort; an answer that was lost is made good
+// by looking at what is stored. One completion at a time: while one may still run in the service no other is sent, and
+// the upload is not aborted. Part sizes are chosen by the feeder (plan.h).
 #pragma once
 
 #include <deque>
@@ -17,6 +18,8 @@
 #include "engine/object_store.h"
 #include "engine/transfer/call_group.h"
 #include "engine/transfer/context.h"
+#include "engine/transfer/patience.h"
+#include "engine/transfer/stored.h"
 
 namespace s3dlio::transfer {
 
@@ -39,13 +42,11 @@ class Upload : public std::enable_shared_from_this<Upload> {
   void feed_copy(ByteRange source);
   // No part follows. The completion is sent when the last part has arrived.
   void complete();
-  // Stops what runs and aborts; `ended` hears `reason`. Harmless after the end.
+  // Stops what runs and aborts; `ended` hears `reason`. Harmless after the end. A completion that runs is not stopped:
+  // `ended` hears at once that it may take effect, and what becomes of it is waited for in the background.
   void fail(Error reason);
   // Why it cannot succeed any more; `ended` hears of it later, after the abort.
   std::optional<Error> failure() const;
-
-  // Whether what is stored is what this upload sent.
-  bool is_ours(const ObjectMeta& stored) const;
 
  private:
   enum class State : uint8_t { kStarting, kFeeding, kCompleting, kRecovering, kChecking, kDeleting, kAborting, kEnded };
@@ -69,6 +70,9 @@ class Upload : public std::enable_shared_from_this<Upload> {
   void take_part(Result<UploadedPart> part, bool lent);
   void take_completion(Result<PutResult> result, const Call& call);
   void take_recovery(const Result<ObjectMeta>& stored);
+  bool look_again_locked();
+  void end_in_doubt(bool stands);
+  Match match(const ObjectMeta& stored) const;
   void take_check(const Result<ObjectMeta>& stored);
   Checksum checksum_of_whole();
 
@@ -85,10 +89,9 @@ class Upload : public std::enable_shared_from_this<Upload> {
   const std::shared_ptr<Context> inner_context_;
   const std::string_view inner_operation_;
   const std::string inner_key_;
-  const PutOptions inner_options_;
   const std::optional<CopyRequest> inner_copy_from_;
   const ChecksumKind inner_kind_;
-  const std::chrono::system_clock::time_point inner_began_;
+  const PutOptions inner_options_;
   Ended inner_tell_ended_;
   const PartSent inner_tell_sent_;
 
@@ -107,6 +110,9 @@ class Upload : public std::enable_shared_from_this<Upload> {
   std::optional<State> inner_enter_;  // what an answer asks for next
   std::optional<Error> inner_error_;
   std::optional<Error> inner_doubt_;  // the completion failed, but may have been carried out
+  bool inner_may_still_run_ = false;  // a completion
+  bool inner_leave_ = false;          // not to be aborted
+  Patience inner_patience_;
   PutResult inner_result_;
   std::optional<CleanUp> inner_clean_up_;  // told of its end, and still aborting
 };

@@ -249,6 +249,37 @@ TEST_CASE("a server that does not read is a stall as well") {
   CHECK(got->outcome->stage == Stage::kSend);
 }
 
+TEST_CASE("what drains slowly, but above the floor, is no stall, however much the kernel holds ready") {
+  constexpr size_t kPiece = 64 << 10;
+  constexpr auto kSlowly = 1200ms;  // the kernel wakes the sender perhaps once in that time
+  const std::string body = pattern(24 << 20);
+  LoopbackServer server([&](Peer& peer) {
+    const int small = kPiece;  // or the receiver's buffer takes all at once
+    ::setsockopt(peer.fd(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    const std::string head = peer.read_head();
+    std::string piece(kPiece, '\0');
+    const auto until = std::chrono::steady_clock::now() + kSlowly;
+    for (size_t got = head.size() - head.find("\r\n\r\n") - 4; got < body.size();) {
+      const auto size = ::recv(peer.fd(), piece.data(), piece.size(), 0);
+      if (size <= 0) return;
+      got += static_cast<size_t>(size);
+      if (std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(50ms);
+    }
+    peer.answer("done");
+  });
+  Harness harness;
+  Request request;
+  request.method = "PUT";
+  request.payload = {std::as_bytes(std::span(body))};
+  ExchangeLimits limits;
+  limits.floor_bytes = 16 << 10;
+  limits.floor_window = 300ms;
+  const auto got = harness.fetch(harness.endpoint(server), std::move(request), limits);
+  if (got->outcome->error) MESSAGE(got->outcome->error->message);
+  CHECK_FALSE(got->outcome->error);
+  CHECK(got->outcome->text == "done");
+}
+
 TEST_CASE("the deadline holds at every stage") {
   for (const int stage : {0, 1, 2}) {
     LoopbackServer server([&](Peer& peer) {

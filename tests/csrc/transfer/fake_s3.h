@@ -171,14 +171,28 @@ class FakeS3 {
     return std::nullopt;
   }
 
+  static std::map<std::string, std::string> kept_headers(const http::Request& request) {
+    std::map<std::string, std::string> kept;
+    for (const std::string_view name :
+         {"Content-Type", "Content-Encoding", "Cache-Control", "Content-Disposition", "Content-Language", "Expires",
+          "x-amz-storage-class", "x-amz-tagging", "x-amz-server-side-encryption",
+          "x-amz-server-side-encryption-aws-kms-key-id"}) {
+      if (const auto value = request.headers.find(name)) kept[std::string(name)] = *value;
+    }
+    for (const auto& [name, value] : request.headers) {
+      if (name.starts_with("x-amz-meta-")) kept[name] = value;
+    }
+    return kept;
+  }
+
   Reply put(const Seen& seen, const std::string& key) {
     if (auto refused = refused_write(seen.request, key, seen.body)) return *refused;
     store(key, seen.body);
-    for (const auto& [name, value] : seen.request.headers) {
-      if (name == "Content-Type" || name.starts_with("x-amz-meta-")) objects[key].headers[name] = value;
-    }
+    objects[key].headers = kept_headers(seen.request);
     Reply reply;
     reply.headers.add("ETag", objects[key].etag);
+    const std::string checksum = header(seen.request, "x-amz-checksum-crc64nvme");
+    if (!checksum.empty()) reply.headers.add("x-amz-checksum-crc64nvme", checksum);
     return reply;
   }
 
@@ -193,6 +207,7 @@ class FakeS3 {
     const Stored from = objects[source];
     store(key, from.data);
     objects[key].headers = from.headers;
+    objects[key].etag = from.etag;  // the same bytes have the same MD5
     Reply reply;
     reply.body = "<CopyObjectResult><ETag>" + objects[key].etag + "</ETag></CopyObjectResult>";
     return reply;
@@ -203,9 +218,7 @@ class FakeS3 {
     if (request.method == "POST" && query.contains("uploads")) {
       const std::string id = "up" + std::to_string(++generation);
       uploads[id].key = key;
-      for (const auto& [name, value] : request.headers) {
-        if (name == "Content-Type" || name.starts_with("x-amz-meta-")) uploads[id].headers[name] = value;
-      }
+      uploads[id].headers = kept_headers(request);
       Reply reply;
       reply.body = "<InitiateMultipartUploadResult><UploadId>" + id + "</UploadId></InitiateMultipartUploadResult>";
       return reply;

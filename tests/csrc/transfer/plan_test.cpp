@@ -289,22 +289,30 @@ TEST_CASE("U4: what is stored is compared with what was sent") {
   StoredExpectation expected;
   expected.size = 10;
   expected.checksum = {ChecksumKind::kCrc32c, 77};
+  CHECK(match_of(meta, expected) == Match::kUnknown);  // the size alone proves nothing
   meta.checksum_kind = ChecksumKind::kCrc32c;
   meta.checksum = crc_to_base64(ChecksumKind::kCrc32c, 77);
-  CHECK(is_what_was_sent(meta, expected));
+  CHECK(match_of(meta, expected) == Match::kOurs);
+  expected.conditional = true;  // the same content may be another's
+  CHECK(match_of(meta, expected) == Match::kUnknown);
+  expected.write_id = "one";
+  CHECK(match_of(meta, expected) == Match::kUnknown);
+  meta.write_id = "other";
+  CHECK(match_of(meta, expected) == Match::kNotOurs);
+  meta.write_id = "one";
+  CHECK(match_of(meta, expected) == Match::kOurs);
   meta.checksum = crc_to_base64(ChecksumKind::kCrc32c, 78);
-  CHECK_FALSE(is_what_was_sent(meta, expected));
+  CHECK(match_of(meta, expected) == Match::kUnknown);  // ours, and damaged
+  expected.conditional = false;
+  expected.write_id = "";
+  CHECK(match_of(meta, expected) == Match::kNotOurs);
   meta.checksum_kind = ChecksumKind::kNone;
-  meta.last_modified = 1000;
-  expected.not_before = std::chrono::system_clock::time_point(1000s);
-  expected.parts = 3;
-  meta.etag = "\"x-3\"";
-  CHECK(is_what_was_sent(meta, expected));
-  meta.etag = "\"x-4\"";
-  CHECK_FALSE(is_what_was_sent(meta, expected));
-  meta.etag = "\"x-3\"";
-  meta.last_modified = 900;  // older than the upload
-  CHECK_FALSE(is_what_was_sent(meta, expected));
+  CHECK(match_of(meta, expected) == Match::kUnknown);
+  meta.etag = "\"9E107D9D372BB6826BD81D3542A419D6\"";
+  expected.etag = "9e107d9d372bb6826bd81d3542a419d6";
+  CHECK(match_of(meta, expected) == Match::kOurs);
   meta.size = 11;
-  CHECK_FALSE(is_what_was_sent(meta, expected));
+  CHECK(match_of(meta, expected) == Match::kNotOurs);
 }
+
+TEST_CASE("each write has a name of its own") { CHECK(make_write_id() != make_write_id()); }

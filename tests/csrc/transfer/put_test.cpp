@@ -161,7 +161,7 @@ TEST_CASE("U4: completed, but the answer was lost") {
     CHECK(result.size == world.data.size());
     CHECK(counted(counters().completions_recovered) == 1);
   }
-  CHECK(completions == 2);
+  CHECK(completions == (changed ? 2 : 1));  // what is there already is not asked for again
 }
 
 TEST_CASE("U5: conditions on completion") {
@@ -290,7 +290,8 @@ TEST_CASE("U6: a small put that was stored with another checksum") {
   SUBCASE("written by another since: left alone") { overwritten = true; }
   world.s3.tamper = [&](const Seen& seen, int, Reply& reply) {
     if (seen.request.method != "PUT") return;
-    reply.headers.add("x-amz-checksum-crc64nvme", checksum_text("other bytes"));
+    reply.headers.set("x-amz-checksum-crc64nvme", checksum_text("evil"));
+    world.s3.objects["k"].data = "evil";
     if (overwritten) world.s3.store("k", "another's");
   };
   const Error error = world.error(world.store->put("k", bytes_of("mine"), {}));

@@ -26,9 +26,8 @@ void S3Dialect::add_copy_source(http::Request& request, const CopyRequest& copy)
   for (const auto& [name, value] : inner_copy_source_headers_) request.headers.add(name, value);
 }
 
-http::Request S3Dialect::head_source(const CopyRequest& copy) const {
-  http::Request request = head(copy.source_key, copy.source_version_id, false);
-  if (copy.source_bucket.empty() || copy.source_bucket == inner_options_.bucket) return request;
+void S3Dialect::address_source(http::Request& request, const CopyRequest& copy) const {
+  if (copy.source_bucket.empty() || copy.source_bucket == inner_options_.bucket) return;
   // Another bucket: in path style, by the service's own host, to which this bucket's connections lead as well.
   const auto place = inner_location_->current();
   request.path = place->service_path;
@@ -36,7 +35,33 @@ http::Request S3Dialect::head_source(const CopyRequest& copy) const {
   request.path += '/';
   sign::append_encoded(request.path, copy.source_key, sign::Slash::kKeep);
   request.headers.set("Host", place->service_host);
+}
+
+http::Request S3Dialect::head_source(const CopyRequest& copy) const {
+  http::Request request = head(copy.source_key, copy.source_version_id, false);
+  address_source(request, copy);
   return request;
+}
+
+http::Request S3Dialect::source_tags(const CopyRequest& copy) const {
+  http::Request request = request_for("GET", copy.source_key);
+  request.query = "tagging=";
+  if (!copy.source_version_id.empty()) add_query(request, "versionId", copy.source_version_id);
+  address_source(request, copy);
+  return request;
+}
+
+Result<std::string> S3Dialect::read_tags(std::string_view body) const {
+  auto tags = read_tags_document(body);
+  if (!tags) return read_error_document(body) ? judge_body(body).error : std::move(tags).error();
+  std::string text;
+  for (const auto& [name, value] : *tags) {
+    if (!text.empty()) text += '&';
+    sign::append_encoded(text, name);
+    text += '=';
+    sign::append_encoded(text, value);
+  }
+  return text;
 }
 
 http::Request S3Dialect::copy(const CopyRequest& copy, const PutOptions& options) const {

@@ -7,7 +7,11 @@
 
 namespace s3dlio::s3 {
 
-http::Request S3Dialect::delete_one(std::string_view key) const { return request_for("DELETE", key); }
+http::Request S3Dialect::delete_one(std::string_view key, std::string_view version_id) const {
+  http::Request request = request_for("DELETE", key);
+  if (!version_id.empty()) add_query(request, "versionId", version_id);
+  return request;
+}
 
 // XML 1.0 cannot write most control characters, not even as numeric entities; such keys are deleted one by one.
 bool S3Dialect::can_delete_in_batch(std::string_view key) const {

@@ -239,6 +239,36 @@ std::optional<PutResult> read_result_document(std::string_view body, std::string
   return result;
 }
 
+Result<std::vector<std::pair<std::string, std::string>>> read_tags_document(std::string_view body) {
+  XmlReader xml(body);
+  std::vector<std::pair<std::string, std::string>> tags;
+  const auto error = read_document(xml, "Tagging", [&](std::string_view name) -> std::string_view {
+    if (name != "TagSet") return xml.skip(), std::string_view{};
+    std::string_view wrong, element;
+    while (xml.next_child(element)) {
+      if (element != "Tag") {
+        xml.skip();
+        continue;
+      }
+      auto& [tag, value] = tags.emplace_back();
+      std::string_view part;
+      while (xml.next_child(part)) {
+        if (part == "Key") {
+          tag = xml.text();
+        } else if (part == "Value") {
+          value = xml.text();
+        } else {
+          xml.skip();
+        }
+      }
+      if (tag.empty()) wrong = "a tag has no Key";
+    }
+    return wrong;
+  });
+  if (error) return *error;
+  return tags;
+}
+
 Result<std::string> read_upload_id_document(std::string_view body) {
   XmlReader xml(body);
   std::string id;

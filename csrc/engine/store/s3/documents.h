@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/base/result.h"
@@ -41,6 +42,9 @@ Result<DeleteDocument> read_delete_document(std::string_view body);
 // CompleteMultipartUploadResult, CopyObjectResult and CopyPartResult. nullopt: a document of another kind; look for an
 // error.
 std::optional<PutResult> read_result_document(std::string_view body, std::string_view root);
+
+// Names and values, in the service's order.
+Result<std::vector<std::pair<std::string, std::string>>> read_tags_document(std::string_view body);
 
 Result<std::string> read_upload_id_document(std::string_view body);
 Result<transfer::UploadPage> read_uploads_document(std::string_view body);

@@ -69,6 +69,12 @@ ObjectMeta S3Dialect::read_meta(std::string_view key, const http::ResponseHead& 
   }
   meta.content_type = header_of(head, "Content-Type");
   meta.content_encoding = header_of(head, "Content-Encoding");
+  meta.cache_control = header_of(head, "Cache-Control");
+  meta.content_disposition = header_of(head, "Content-Disposition");
+  meta.content_language = header_of(head, "Content-Language");
+  meta.expires = header_of(head, "Expires");
+  const std::string_view tags = header_of(head, "x-amz-tagging-count");
+  std::from_chars(tags.data(), tags.data() + tags.size(), meta.tags);
   meta.storage_class = header_of(head, "x-amz-storage-class");
   meta.server_side_encryption = header_of(head, "x-amz-server-side-encryption");
   meta.sse_kms_key_id = header_of(head, "x-amz-server-side-encryption-aws-kms-key-id");
@@ -80,7 +86,13 @@ ObjectMeta S3Dialect::read_meta(std::string_view key, const http::ResponseHead& 
     }
   }
   for (const auto& [name, value] : head.headers) {
-    if (auto metadata = metadata_name(name)) meta.user_metadata.insert_or_assign(std::move(*metadata), value);
+    auto metadata = metadata_name(name);
+    if (!metadata) continue;
+    if (*metadata == kWriteIdName) {
+      meta.write_id = value;
+    } else {
+      meta.user_metadata.insert_or_assign(std::move(*metadata), value);
+    }
   }
   return meta;
 }

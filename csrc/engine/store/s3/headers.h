@@ -12,6 +12,9 @@
 
 namespace s3dlio::s3 {
 
+// The user metadata that names a write of ours. Hidden from callers' metadata.
+constexpr std::string_view kWriteIdName = "s3dlio-write-id";
+
 inline void add_query(http::Request& request, std::string_view name, std::string_view value) {
   if (!request.query.empty()) request.query += '&';
   request.query.append(name).append("=");

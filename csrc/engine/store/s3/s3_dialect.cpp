@@ -9,6 +9,8 @@
 namespace s3dlio::s3 {
 namespace {
 
+constexpr size_t kMostMetadataBytes = 2048;  // of an object's user metadata, names and values
+
 Error invalid(std::string message) { return make_error(ErrorCode::kInvalidArgument, std::move(message)); }
 
 bool is_header_name(std::string_view name) {
@@ -128,10 +130,23 @@ void S3Dialect::add_object_headers(http::Request& request, const PutOptions& opt
   add_header(request, "Cache-Control", options.cache_control);
   add_header(request, "Content-Disposition", options.content_disposition);
   add_header(request, "x-amz-storage-class", options.storage_class);
+  add_header(request, "Content-Language", options.content_language);
+  add_header(request, "Expires", options.expires);
+  add_header(request, "x-amz-tagging", options.tagging);
+  size_t metadata_bytes = 0;
   for (const auto& [name, value] : options.user_metadata) {
     std::string header = "x-amz-meta-";
     for (const char c : name) header += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
     request.headers.add(std::move(header), header_safe(value));
+    metadata_bytes += name.size() + value.size();
+  }
+  // Never so that the caller's own metadata no longer fits.
+  if (metadata_bytes + kWriteIdName.size() + options.write_id.size() <= kMostMetadataBytes) {
+    add_header(request, "x-amz-meta-" + std::string(kWriteIdName), options.write_id);
+  }
+  if (inner_options_.encryption == Encryption::kNone && !options.server_side_encryption.empty()) {
+    add_header(request, "x-amz-server-side-encryption", options.server_side_encryption);
+    add_header(request, "x-amz-server-side-encryption-aws-kms-key-id", options.sse_kms_key_id);
   }
   add_encryption(request);
 }

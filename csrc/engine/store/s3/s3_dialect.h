@@ -43,10 +43,14 @@ class S3Dialect final : public transfer::Dialect {
   Checksum read_checksum(const http::ResponseHead& head) const override;
   http::Request put(std::string_view key, const PutOptions& options, const Checksum& checksum) const override;
   PutResult read_put(const http::ResponseHead& head) const override;
+  std::string etag_of(std::span<const std::byte> data) const override;
+  std::string etag_of_parts(const std::vector<UploadedPart>& parts) const override;
   http::Request copy(const CopyRequest& request, const PutOptions& options) const override;
   Result<PutResult> read_copy(const http::ResponseHead& head, std::string_view body) const override;
 
   http::Request head_source(const CopyRequest& copy) const override;
+  http::Request source_tags(const CopyRequest& copy) const override;
+  Result<std::string> read_tags(std::string_view body) const override;
 
   http::Request start_upload(std::string_view key, const PutOptions& options, ChecksumKind kind) const override;
   Result<std::string> read_upload_id(std::string_view body) const override;
@@ -63,7 +67,7 @@ class S3Dialect final : public transfer::Dialect {
 
   http::Request list(const ListRequest& request) const override;
   Result<ListPage> read_list(const ListRequest& request, std::string_view body) const override;
-  http::Request delete_one(std::string_view key) const override;
+  http::Request delete_one(std::string_view key, std::string_view version_id = {}) const override;
   bool can_delete_in_batch(std::string_view key) const override;
   http::Request delete_many(const std::vector<std::string>& keys) const override;
   Result<std::vector<DeleteOutcome>> read_delete_many(const std::vector<std::string>& keys,
@@ -88,6 +92,7 @@ class S3Dialect final : public transfer::Dialect {
   void add_encryption(http::Request& request) const;  // for requests that create an object
   void add_object_headers(http::Request& request, const PutOptions& options) const;
   void add_copy_source(http::Request& request, const CopyRequest& copy) const;
+  void address_source(http::Request& request, const CopyRequest& copy) const;
   std::string payload_hash(const http::Request& request, bool tls) const;
   void keep_secrets_out_of_logs(const Credentials& credentials) const;
   ServiceError judge(int status, const ErrorDocument& document, const http::ResponseHead* head) const;
