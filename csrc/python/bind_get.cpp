@@ -98,6 +98,9 @@ Pending get_ranges_into(NativeStore& store, nb::handle key, const std::vector<Sp
       const auto [start, end] = ranges[index];
       targets.push_back({start, held.at(index).first(end - start, "out")});
     }
+    std::vector<std::span<std::byte>> places;
+    for (const RangeInto& target : targets) places.push_back(target.out);
+    refuse_overlap(std::move(places), "out");
     auto future = engine.get_ranges(std::move(full), std::move(targets), std::move(options));
     return make_pending(std::move(future), std::move(held),
                         [](RangesResult&& read) { return nb::cast(read.bytes_read); });

@@ -2,6 +2,7 @@
 
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -75,6 +76,15 @@ std::string type_name_of(nb::handle object) {
   const std::string module = nb::cast<std::string>(nb::str(type.attr("__module__")));
   const std::string name = nb::cast<std::string>(nb::str(type.attr("__qualname__")));
   return module == "builtins" ? name : module + "." + name;
+}
+
+void refuse_overlap(std::vector<std::span<std::byte>> places, const char* what) {
+  std::erase_if(places, [](const std::span<std::byte>& place) { return place.empty(); });
+  std::sort(places.begin(), places.end(), [](const auto& a, const auto& b) { return a.data() < b.data(); });
+  for (size_t i = 1; i < places.size(); ++i) {
+    if (places[i].data() >= places[i - 1].data() + places[i - 1].size()) continue;
+    raise_error(ErrorCode::kInvalidArgument, std::string(what) + ": two of the memories to be filled overlap");
+  }
 }
 
 Memory::Memory(Memory&& other) noexcept

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <functional>
 #include <span>
+#include <vector>
 
 namespace s3dlio::python {
 
@@ -42,6 +43,9 @@ class Memory {
   bool inner_writable_ = false;
   std::function<void()> inner_release_;
 };
+
+// InvalidArgumentError where two of the places share a byte: whatever is written there last would be left, in no order.
+void refuse_overlap(std::vector<std::span<std::byte>> places, const char* what);
 
 // "torch.Tensor", "bytes", ...: for messages.
 std::string type_name_of(nb::handle object);

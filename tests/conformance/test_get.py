@@ -12,7 +12,13 @@ from servers.access import Place
 from servers.content import MIB, content
 from servers.guarded import Guarded
 
-from s3dlio_core import ObjectNotFoundError, PreconditionError, RangeNotSatisfiableError, Store
+from s3dlio_core import (
+    InvalidArgumentError,
+    ObjectNotFoundError,
+    PreconditionError,
+    RangeNotSatisfiableError,
+    Store,
+)
 
 DATA = content(100_003)
 
@@ -207,6 +213,16 @@ def test_ranges_refuse_a_destination_of_another_size(any_store: Store) -> None:
     with pytest.raises(ValueError, match=r"\d"):
         any_store.get_ranges("a.bin", [(0, 5)], out=[guarded.view])
     guarded.check()
+
+
+def test_ranges_refuse_destinations_that_overlap(any_store: Store) -> None:
+    any_store.put("a.bin", b"0123456789")
+    memory = memoryview(bytearray(10))
+    with pytest.raises(InvalidArgumentError, match="two of the memories to be filled overlap"):
+        any_store.get_ranges("a.bin", [(5, 10), (0, 5), (0, 1)], out=[memory[5:], memory[1:6], memory[:1]])
+    assert not any(memory)
+    any_store.get_ranges("a.bin", [(5, 10), (0, 5)], out=[memory[5:], memory[:5]])  # side by side
+    assert bytes(memory) == b"0123456789"
 
 
 def test_get_many_keeps_the_order_of_the_keys(any_store: Store) -> None:

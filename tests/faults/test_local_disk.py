@@ -11,7 +11,6 @@ import pytest
 from servers.content import MIB, content
 from servers.guarded import Guarded
 from small_disk import small_disk
-from waiting import wait_until
 
 from s3dlio_core import (
     InvalidArgumentError,
@@ -19,9 +18,11 @@ from s3dlio_core import (
     NoSpaceError,
     NotADirectoryStorageError,
     ObjectNotFoundError,
+    PreconditionError,
     StorageError,
     Store,
     Tuning,
+    UnsupportedOperationError,
     open_store,
 )
 
@@ -199,11 +200,25 @@ def test_temporaries_are_not_listed_and_swept_by_age(store: Store, tmp_path: Pat
     assert files_below(tmp_path / "root") == ["w"]
 
 
-def test_names_that_are_no_text_are_left_out(store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_names_that_are_no_text_are_errors_of_a_listing_and_not_left_out(store: Store, tmp_path: Path) -> None:
     store.put("good", b"x")
     store.put("folder/good", b"x")
-    Path(os.fsdecode(os.fsencode(tmp_path / "root") + b"/\xff\xfe")).write_bytes(b"x")
-    Path(os.fsdecode(os.fsencode(tmp_path / "root") + b"/bad\xff")).mkdir()
-    assert [meta.key for meta in store.list()] == ["folder/good", "good"]
+    root = os.fsencode(tmp_path / "root")
+    odd = Path(os.fsdecode(root + b"/folder/bad\xff.bin"))
+    odd.write_bytes(b"x")
+    for listed in (store.list, lambda: store.list("folder/"), lambda: store.list_with_delimiter("folder/").objects):
+        with pytest.raises(UnsupportedOperationError, match=r'"bad\\xff\.bin" is not UTF-8.*"folder/"'):
+            list(listed())
+    assert [meta.key for meta in store.list("good")] == ["good"]  # where no such name lies
     assert list(store.list_with_delimiter().common_prefixes) == ["folder/"]
-    wait_until(lambda: "\\xff" in caplog.text)  # the lines come by a thread of their own
+    odd.unlink()
+    Path(os.fsdecode(root + b"/folder/deep\xff")).mkdir()
+    with pytest.raises(UnsupportedOperationError, match=r"deep\\xff"):
+        list(store.list())
+
+
+def test_files_whose_size_is_not_true_are_refused(tmp_path: Path) -> None:
+    with open_store("file:///proc") as store, pytest.raises(UnsupportedOperationError, match="says that it has 0"):
+        store.get("cpuinfo")
+    with open_store("file:///sys/devices/system/cpu") as store, pytest.raises(PreconditionError, match="/sys"):
+        store.get("online")

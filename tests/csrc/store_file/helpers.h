@@ -97,6 +97,15 @@ class ReplacedSyscalls {  // gives the real ones back at the end
   Syscalls* operator->() const { return &syscalls(); }
 };
 
+// As if it had been written ten seconds ago.
+inline void make_old(const std::string& path) {
+  timespec now = {};
+  clock_gettime(CLOCK_REALTIME, &now);
+  now.tv_sec -= 10;
+  const timespec times[] = {now, now};
+  REQUIRE(::utimensat(AT_FDCWD, path.c_str(), times, 0) == 0);
+}
+
 inline std::vector<std::byte> random_bytes(size_t size, unsigned seed = 1) {
   std::vector<std::byte> bytes(size);
   std::mt19937_64 random(seed);

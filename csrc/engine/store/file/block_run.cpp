@@ -20,11 +20,13 @@ constexpr size_t kBatchBytes = size_t{1} << 20, kBatchBlocks = 32;
 
 class BlockRun : public std::enable_shared_from_this<BlockRun> {
  public:
-  BlockRun(FileIo& io, int fd, BlockPlan plan, CancelFlag cancel, std::function<void(RunResult)> done)
+  BlockRun(FileIo& io, int fd, BlockPlan plan, CancelFlag cancel, std::function<bool()> may_go_on,
+           std::function<void(RunResult)> done)
       : inner_io_(io),
         inner_fd_(fd),
         inner_plan_(std::move(plan)),
         inner_cancel_(std::move(cancel)),
+        inner_may_go_on_(std::move(may_go_on)),
         inner_done_(std::move(done)) {}
 
   void start(uint32_t lanes) {
@@ -44,6 +46,10 @@ class BlockRun : public std::enable_shared_from_this<BlockRun> {
     if (first == last) {
       if (inner_lanes_.fetch_sub(1, std::memory_order_acq_rel) == 1) inner_done_(inner_result_);
       return;
+    }
+    if (first > 0 && inner_may_go_on_ && !inner_may_go_on_()) {
+      fail({0, true, inner_plan_.blocks[first].offset});
+      return go_on();
     }
     auto batch = std::make_shared<Batch>();
     batch->open = last - first;
@@ -175,6 +181,7 @@ class BlockRun : public std::enable_shared_from_this<BlockRun> {
   const int inner_fd_;
   const BlockPlan inner_plan_;
   const CancelFlag inner_cancel_;
+  const std::function<bool()> inner_may_go_on_;
   const std::function<void(RunResult)> inner_done_;
   std::atomic<uint32_t> inner_lanes_{0};
   std::mutex inner_mutex_;  // guards what follows
@@ -192,10 +199,10 @@ bool is_one_batch(const BlockPlan& plan) {
                                  : plan.blocks.size() <= kBatchBlocks && bytes <= kBatchBytes;
 }
 
-void run_blocks(FileIo& io, int fd, BlockPlan plan, uint32_t lanes, CancelFlag cancel,
+void run_blocks(FileIo& io, int fd, BlockPlan plan, uint32_t lanes, CancelFlag cancel, std::function<bool()> go_on,
                 std::function<void(RunResult)> done) {
   const size_t blocks = plan.blocks.size();
-  std::make_shared<BlockRun>(io, fd, std::move(plan), std::move(cancel), std::move(done))
+  std::make_shared<BlockRun>(io, fd, std::move(plan), std::move(cancel), std::move(go_on), std::move(done))
       ->start(static_cast<uint32_t>(std::clamp<size_t>(blocks, 1, lanes)));
 }
 

@@ -98,9 +98,10 @@ Result<PutResult> copy_object(const std::shared_ptr<const Context>& context, con
   if (kernel_cannot(copied)) copied = copy_through_memory(from, to, size, cancel);
   if (is_cancelled(cancel)) return cancelled_error();
   if (copied < 0) return (*target)->error_of(static_cast<int>(-copied), "copying", size);
-  Result<FileInfo> after = info_of(from);
-  if (!after.ok()) return std::move(after).error();
-  if (static_cast<uint64_t>(copied) != size || !(*after == source->info)) return changed_error("while being copied");
+  const Result<std::string> change = change_since(from, source->info);
+  if (!change.ok()) return change.error();
+  if (!change->empty()) return changed_error(*change);
+  if (static_cast<uint64_t>(copied) != size) return changed_error("it ended at byte " + std::to_string(copied));
   return (*target)->commit(size);
 }
 

@@ -63,6 +63,10 @@ Error write_error(int error_number, const std::string& what, int folder_fd, uint
   return error;
 }
 
+bool leaves_doubt(int error_number) {
+  return error_number == EIO || error_number == ETIMEDOUT || error_number == ESTALE || error_number == EREMOTEIO;
+}
+
 Error cancelled_error() {
   count(counters().cancelled);
   return make_error(ErrorCode::kCancelled, "taken back by the caller");

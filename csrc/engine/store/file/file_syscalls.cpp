@@ -37,6 +37,9 @@ Syscalls real_syscalls() {
   real.io_uring_setup = [](unsigned entries, abi::RingParams* params) {
     return static_cast<int>(syscall(abi::kIoUringSetup, entries, params));
   };
+  real.io_uring_enter = [](int fd, unsigned submit_count, unsigned wait_count, unsigned flags) {
+    return static_cast<int>(syscall(abi::kIoUringEnter, fd, submit_count, wait_count, flags, nullptr, 0));
+  };
   real.ring_result = [](bool, int32_t result) { return result; };
   return real;
 }

@@ -28,6 +28,7 @@ struct Syscalls {
   int (*unlinkat)(int folder, const char* name, int flags);
   ssize_t (*copy_file_range)(int from, off_t* from_offset, int to, off_t* to_offset, size_t size, unsigned flags);
   int (*io_uring_setup)(unsigned entries, abi::RingParams* params);
+  int (*io_uring_enter)(int fd, unsigned submit_count, unsigned wait_count, unsigned flags);
   int32_t (*ring_result)(bool is_write, int32_t result);  // what the ring reports, passed on as it is
 };
 

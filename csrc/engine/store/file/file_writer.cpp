@@ -139,7 +139,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
           FileIo& io = plan.blocks.size() == 1 && &write_engine(context, plan) == &thread_io()
                            ? inline_io()
                            : write_engine(context, plan);
-          run_blocks(io, self->inner_file_->fd(), std::move(plan), depth.lanes, self->inner_cancel_,
+          run_blocks(io, self->inner_file_->fd(), std::move(plan), depth.lanes, self->inner_cancel_, {},
                      [self, owner = std::move(owner), lender](RunResult run) mutable {
                        self->on_run(run, std::move(owner), lender);
                      });

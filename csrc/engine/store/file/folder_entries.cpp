@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <optional>
 
-#include "engine/base/log.h"
 #include "engine/base/utf8.h"
 #include "engine/store/file/file_error.h"
 #include "engine/store/file/key_path.h"
@@ -25,8 +25,18 @@ unsigned char kind_of(int folder, const dirent& entry) {
   return static_cast<unsigned char>(IFTODT(status.st_mode));
 }
 
-// ASCII as it is, other bytes as \xNN.
-std::string spelt(std::string_view name) {
+bool by_name(const Entry& a, const Entry& b) { return a.name < b.name; }
+
+Error not_a_key(std::string_view name) {
+  return make_error(ErrorCode::kUnsupported, "the name \"" + printable(name) +
+                                                 "\" is not UTF-8, so no key can be it; rename it or take it out of "
+                                                 "the folder");
+}
+
+}  // namespace
+
+std::string printable(std::string_view name) {
+  if (is_utf8(name)) return std::string(name);
   std::string text;
   for (const char c : name) {
     const auto byte = static_cast<unsigned char>(c);
@@ -38,10 +48,6 @@ std::string spelt(std::string_view name) {
   }
   return text;
 }
-
-bool by_name(const Entry& a, const Entry& b) { return a.name < b.name; }
-
-}  // namespace
 
 Result<Unit> visit_folder(int fd, const std::function<bool(EntryKind, std::string_view)>& visit) {
   // A description of its own: the position in the folder belongs to it.
@@ -59,10 +65,6 @@ Result<Unit> visit_folder(int fd, const std::function<bool(EntryKind, std::strin
     if (!entry) return errno ? Result<Unit>(errno_error(errno, "reading a folder")) : Result<Unit>(Unit{});
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
-    if (!is_utf8(name)) {  // no key can name it
-      log(LogLevel::kWarning, "a name that is not UTF-8 is left out of a listing: " + spelt(name));
-      continue;
-    }
     bool go_on = true;
     switch (kind_of(own, *entry)) {
       case DT_REG:
@@ -89,15 +91,20 @@ Result<FolderChunk> read_folder(int fd, size_t most, const std::function<bool(co
     entries.resize(most);
     chunk.complete = false;
   };
+  std::optional<Error> unnamable;
   Result<Unit> visited = visit_folder(fd, [&](EntryKind kind, std::string_view name) {
     if (name.starts_with(kTemporaryPrefix)) return true;
     Entry entry{std::string(name), kind};
     if (kind == EntryKind::kFolder) entry.name += '/';
-    if (wanted(entry)) entries.push_back(std::move(entry));
+    const bool takes = wanted(entry);
+    if (takes && !is_utf8(name)) unnamable = not_a_key(name);
+    if (unnamable) return false;
+    if (takes) entries.push_back(std::move(entry));
     if (entries.size() >= 2 * most) cut();
     return true;
   });
   if (!visited.ok()) return std::move(visited).error();
+  if (unnamable) return *std::move(unnamable);
   if (entries.size() > most) cut();
   std::sort(entries.begin(), entries.end(), by_name);
   return chunk;

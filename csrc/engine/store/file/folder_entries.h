@@ -17,12 +17,16 @@ struct Entry {
   EntryKind kind = EntryKind::kFile;
 };
 
+// A name for a message: bytes that are no text as \xNN.
+std::string printable(std::string_view name);
+
 // Calls `visit` for each regular file, folder and symbolic link in the folder open at `fd`, in no order, temporaries
 // included. It ends early when `visit` says false.
 Result<Unit> visit_folder(int fd, const std::function<bool(EntryKind kind, std::string_view name)>& visit);
 
 // The smallest `most` entries that `wanted` takes, ascending; temporaries are left out. `complete`: there are no
-// others.
+// others. kUnsupported for a name among them that is not UTF-8: no key can name it, and leaving it out would say that
+// nothing is there.
 struct FolderChunk {
   std::vector<Entry> entries;
   bool complete = true;

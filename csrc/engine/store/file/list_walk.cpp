@@ -21,7 +21,7 @@ constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY;
 bool is_gone(int error_number) { return error_number == ENOENT || error_number == ENOTDIR || error_number == ELOOP; }
 
 Error walk_error(int error_number, const std::string& path) {
-  return errno_error(error_number, "listing the folder \"" + path + "\"");
+  return errno_error(error_number, "listing the folder \"" + printable(path) + "\"");
 }
 
 }  // namespace

@@ -72,7 +72,10 @@ class Deleter {
   std::optional<Error> unlink(const std::string& name) {
     if (syscalls().unlinkat(inner_folder_.get(), name.c_str(), 0) != 0) {
       if (is_absent(errno)) return std::nullopt;
-      return errno_error(errno, "deleting");
+      const int failed = errno;
+      Error error = errno_error(failed, "deleting");
+      error.may_have_taken_effect = leaves_doubt(failed);
+      return error;
     }
     inner_removed_ = true;
     return std::nullopt;
@@ -96,7 +99,7 @@ using TreeVisit =
 Result<Unit> visit_tree(int root, const std::string& path, const TreeVisit& visit) {
   const Fd folder(open_beneath(root, path.empty() ? "" : path.substr(0, path.size() - 1), kFolderFlags));
   if (!folder.valid() && is_absent(-folder.get())) return Unit{};
-  if (!folder.valid()) return errno_error(-folder.get(), "reading the folder \"" + path + "\"");
+  if (!folder.valid()) return errno_error(-folder.get(), "reading the folder \"" + printable(path) + "\"");
   std::vector<Entry> entries;
   Result<Unit> read = visit_folder(folder.get(), [&](EntryKind kind, std::string_view name) {
     entries.push_back({std::string(name), kind});
@@ -151,15 +154,16 @@ Result<Unit> delete_root(const Context& context) {
   Result<Unit> empty =
       visit_tree(root->get(), "", [](int, const std::string& path, EntryKind kind, const std::string& name) {
         if (kind == EntryKind::kFolder) return Result<Unit>(Unit{});
-        return Result<Unit>(make_error(ErrorCode::kInvalidArgument, "the root is not empty: it holds \"" + path + name +
-                                                                        "\"; delete its objects first"));
+        return Result<Unit>(
+            make_error(ErrorCode::kInvalidArgument,
+                       "the root is not empty: it holds \"" + printable(path + name) + "\"; delete its objects first"));
       });
   if (!empty.ok()) return empty;
   Result<Unit> cleared =
       visit_tree(root->get(), "", [](int folder, const std::string&, EntryKind, const std::string& name) {
         if (syscalls().unlinkat(folder, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT)
           return Result<Unit>(Unit{});
-        return Result<Unit>(errno_error(errno, "removing the folder \"" + name + "\""));
+        return Result<Unit>(errno_error(errno, "removing the folder \"" + printable(name) + "\""));
       });
   if (!cleared.ok()) return cleared;
   if (::rmdir(context.root_path().c_str()) == 0) return Unit{};
@@ -188,7 +192,7 @@ Result<uint64_t> sweep_temporaries(const Context& context, const std::string& pr
                    if (syscalls().unlinkat(folder, name.c_str(), 0) == 0) {
                      ++removed;
                    } else if (errno != ENOENT) {
-                     return errno_error(errno, "removing \"" + path + name + "\"");
+                     return errno_error(errno, "removing \"" + printable(path + name) + "\"");
                    }
                    return Unit{};
                  });

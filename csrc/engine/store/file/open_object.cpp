@@ -1,10 +1,15 @@
 #include "engine/store/file/open_object.h"
 
 #include <fcntl.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
+#include <ctime>
+#include <thread>
 
 #include "engine/stats/stats.h"
 #include "engine/store/file/file_error.h"
@@ -29,6 +34,62 @@ Result<Fd> open_reading(const Context& context, const std::string& path, bool di
   if (direct && fd == -EINVAL) fd = open_beneath(root->get(), path, kReadFlags);
   if (fd < 0) return open_error(-fd);
   return Fd(fd);
+}
+
+// A write stamps the file when it begins. So of one that is under way when the file is opened, and of one within the
+// same tick of the clock that stamps files, the times tell nothing: a file is read only once it was left alone for a
+// tick, and for as long as writing all of it in one call may take.
+constexpr int64_t kBytesPerNanosecond = 1;
+constexpr int64_t kLongestQuiet = 100'000'000, kLook = 500'000;
+constexpr auto kPatience = std::chrono::seconds(1);
+
+int64_t nanoseconds(const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
+
+int64_t clock_ns(clockid_t clock) {
+  timespec now = {};
+  clock_gettime(clock, &now);
+  return nanoseconds(now);
+}
+
+// How long to wait before looking again; 0: whatever is written from now on will show. `tick`: the clock that stamps
+// files, read before the file's times were.
+int64_t unrest_ns(const struct stat& status, int64_t tick) {
+  const int64_t modified = nanoseconds(status.st_mtim), now = clock_ns(CLOCK_REALTIME);
+  const int64_t quiet = std::min<int64_t>(status.st_size / kBytesPerNanosecond, kLongestQuiet);
+  // A time to come was set by somebody, or by another machine's clock: it tells nothing, now or later.
+  if (modified > now || (modified < tick && now - modified >= quiet)) return 0;
+  return std::max(modified + quiet - now, kLook);
+}
+
+Result<struct stat> settled_status(int fd) {
+  const auto limit = std::chrono::steady_clock::now() + kPatience;
+  for (;;) {
+    const int64_t tick = clock_ns(CLOCK_REALTIME_COARSE);
+    struct stat status;
+    if (syscalls().fstat(fd, &status) != 0) return errno_error(errno, "asking for the file's size and time");
+    const int64_t wait = S_ISREG(status.st_mode) ? unrest_ns(status, tick) : 0;
+    if (wait == 0) return status;
+    if (std::chrono::steady_clock::now() > limit) {
+      return make_error(ErrorCode::kPreconditionFailed,
+                        "the file is being written to; it was not left alone for a moment in one second");
+    }
+    std::this_thread::sleep_for(std::chrono::nanoseconds(wait));
+  }
+}
+
+// Files of procfs and the like say that they are empty, and are not.
+bool holds_more_than_it_says(int fd, const struct stat& status) {
+  std::byte one;
+  return status.st_size == 0 && ::pread(fd, &one, 1, 0) == 1;
+}
+
+// There a file that loses its last name gets another, hidden one, which counts as a change of it.
+bool keeps_deleted_files_by_renaming(int fd) {
+  constexpr unsigned long kNfs = 0x6969, kFuse = 0x65735546;
+  struct statfs system;
+  if (fstatfs(fd, &system) != 0) return false;
+  const auto type = static_cast<unsigned long>(system.f_type);
+  return type == kNfs || type == kFuse;
 }
 
 void clear_direct(int fd) {
@@ -58,14 +119,28 @@ std::string FileInfo::etag() const {
 }
 
 FileInfo info_of(const struct stat& status) {
-  return {static_cast<uint64_t>(status.st_size), static_cast<uint64_t>(status.st_ino),
-          int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
+  return {static_cast<uint64_t>(status.st_size), static_cast<uint64_t>(status.st_ino), nanoseconds(status.st_mtim),
+          nanoseconds(status.st_ctim), static_cast<uint64_t>(status.st_nlink)};
 }
 
 Result<FileInfo> info_of(int fd) {
   struct stat status;
   if (syscalls().fstat(fd, &status) != 0) return errno_error(errno, "asking for the file's size and time");
   return info_of(status);
+}
+
+Result<std::string> change_since(int fd, const FileInfo& before) {
+  const Result<FileInfo> after = info_of(fd);
+  if (!after.ok()) return after.error();
+  if (after->size != before.size) {
+    return "size " + std::to_string(before.size) + " before, " + std::to_string(after->size) + " after";
+  }
+  if (after->inode != before.inode || after->modified_ns != before.modified_ns) {
+    return std::string("its modification time is another");
+  }
+  // The modification time may have been set back, but then this one tells.
+  const bool changed = after->changed_ns != before.changed_ns && after->links == before.links;
+  return std::string(changed && !keeps_deleted_files_by_renaming(fd) ? "the time of its last change is another" : "");
 }
 
 ObjectMeta meta_of(const std::string& key, const FileInfo& info) {
@@ -97,12 +172,19 @@ Result<OpenObject> open_object(const Context& context, const std::string& key, c
   if (!path.ok()) return path.error();
   Result<Fd> fd = open_reading(context, key, context.direct);
   if (!fd.ok()) return fd.error();
-  struct stat status;
-  if (syscalls().fstat(fd->get(), &status) != 0) return errno_error(errno, "asking for the file's size and time");
-  if (S_ISDIR(status.st_mode)) return errno_error(EISDIR, "reading");
-  if (!S_ISREG(status.st_mode))
+  const Result<struct stat> status = settled_status(fd->get());
+  if (!status.ok()) return status.error();
+  if (S_ISDIR(status->st_mode)) return errno_error(EISDIR, "reading");
+  if (!S_ISREG(status->st_mode))
     return make_error(ErrorCode::kUnsupported, "a pipe, socket or device is there, not a file");
-  OpenObject object{std::move(*fd), info_of(status), {}};
+  if (holds_more_than_it_says(fd->get(), *status)) {
+    const Result<std::string> change = change_since(fd->get(), info_of(*status));
+    if (!change.ok()) return change.error();
+    if (!change->empty()) return changed_error(*change);
+    return make_error(ErrorCode::kUnsupported,
+                      "the file says that it has 0 bytes and has more, as those of /proc do; read it with open()");
+  }
+  OpenObject object{std::move(*fd), info_of(*status), {}};
   if (!options.if_match.empty() && options.if_match != object.info.etag()) {
     return make_error(ErrorCode::kPreconditionFailed, differs(object.info.etag(), options.if_match));
   }

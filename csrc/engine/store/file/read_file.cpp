@@ -17,27 +17,17 @@ struct Reading {  // what has to live until the last byte is there
   uint64_t wanted_bytes = 0;
 };
 
-// F6. A file that was replaced by renaming another over it is still whole: what we hold open is its old content. A file
-// that was written into or cut off is not.
-Result<FileInfo> unchanged(const Reading& reading) {
-  Result<FileInfo> after = info_of(reading.object.fd.get());
-  if (!after.ok()) return after;
-  const FileInfo& before = reading.object.info;
-  if (after->size != before.size) {
-    return changed_error("size " + std::to_string(before.size) + " before, " + std::to_string(after->size) + " after");
-  }
-  if (!(*after == before)) return changed_error("its modification time is another");
-  return after;
-}
-
 Result<FileInfo> outcome(const Reading& reading, const RunResult& run) {
   if (run.error_number == ECANCELED) return cancelled_error();
   if (run.error_number) return errno_error(run.error_number, "reading at byte " + std::to_string(run.offset));
-  Result<FileInfo> after = unchanged(reading);
-  if (after.ok() && run.short_read) {
-    return changed_error("it ended in the block at byte " + std::to_string(run.offset));
+  const Result<std::string> change = change_since(reading.object.fd.get(), reading.object.info);  // F6
+  if (!change.ok()) return change.error();
+  if (!change->empty()) return changed_error(*change);
+  if (run.short_read) {
+    return changed_error("it ended in the block at byte " + std::to_string(run.offset) +
+                         ", and its size is said to be the same; those of /sys are shorter than they say");
   }
-  return after;
+  return reading.object.info;
 }
 
 FileIo& engine_for(const Reading& reading, const BlockPlan& plan) {
@@ -65,12 +55,18 @@ void start_read(ReadJob job) {
   const Depth depth = depth_for(*reading->job.context, likely, reading->wanted_bytes);
   BlockPlan plan = plan_read(wanted->extents, file.info.size, file.alignment, depth.block_bytes, wanted->room_behind);
   FileIo& io = engine_for(*reading, plan);
-  run_blocks(io, file.fd.get(), std::move(plan), depth.lanes, reading->job.cancel, [reading](RunResult run) {
-    Result<FileInfo> result = outcome(*reading, run);
-    if (result.ok()) count(counters().bytes_received, reading->wanted_bytes);
-    reading->object.fd.reset();
-    reading->job.finish(std::move(result));
-  });
+  const auto is_whole = [reading] {
+    const Result<std::string> change = change_since(reading->object.fd.get(), reading->object.info);
+    return change.ok() && change->empty();
+  };
+  const bool in_one = plan.blocks.size() <= 1;
+  run_blocks(io, file.fd.get(), std::move(plan), depth.lanes, reading->job.cancel,
+             in_one ? std::function<bool()>() : is_whole, [reading](RunResult run) {
+               Result<FileInfo> result = outcome(*reading, run);
+               if (result.ok()) count(counters().bytes_received, reading->wanted_bytes);
+               reading->object.fd.reset();
+               reading->job.finish(std::move(result));
+             });
 }
 
 }  // namespace s3dlio::file

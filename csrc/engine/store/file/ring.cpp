@@ -15,9 +15,11 @@
 namespace s3dlio::file {
 namespace {
 
+constexpr int kMaxRefusals = 2000;  // a millisecond apart
+
 int enter(int fd, unsigned submit_count, unsigned wait_count, unsigned flags) {
-  const long got = syscall(abi::kIoUringEnter, fd, submit_count, wait_count, flags, nullptr, 0);
-  return got < 0 ? -errno : static_cast<int>(got);
+  const int got = syscalls().io_uring_enter(fd, submit_count, wait_count, flags);
+  return got < 0 ? -errno : got;
 }
 
 void* map_shared(int fd, size_t size, int64_t offset) {
@@ -55,6 +57,7 @@ bool Ring::map(const abi::RingParams& params) {
   inner_sqes_size_ = params.sq_entries * sizeof(abi::Sqe);
   inner_sqes_ = static_cast<abi::Sqe*>(map_shared(inner_fd_, inner_sqes_size_, abi::kOffSqes));
   if (!inner_rings_ || !inner_sqes_) return false;
+  inner_sq_head_ = at(params.sq_off.head);
   inner_sq_tail_ = at(params.sq_off.tail);
   inner_sq_array_ = at(params.sq_off.array);
   inner_sq_mask_ = *at(params.sq_off.ring_mask);
@@ -84,18 +87,25 @@ void Ring::push(const abi::Sqe& sqe) {
 }
 
 int Ring::submit(unsigned count) {
-  while (count > 0) {
+  for (int refusals = 0; count > 0;) {
     const int taken = enter(inner_fd_, count, 0, 0);
     if (taken == 0) return 0;  // another thread's call took ours along
     if (taken > 0) {
       count -= static_cast<unsigned>(taken);
-    } else if (taken == -EAGAIN || taken == -EBUSY) {  // the kernel is short of memory for a moment
+    } else if ((taken == -EAGAIN || taken == -EBUSY) && ++refusals < kMaxRefusals) {  // no memory for a moment
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     } else if (taken != -EINTR) {
       return -taken;
     }
   }
   return 0;
+}
+
+std::optional<uint64_t> Ring::take_back() {
+  const uint32_t tail = *inner_sq_tail_;
+  if (load_acquire(inner_sq_head_) == tail) return std::nullopt;
+  store_release(inner_sq_tail_, tail - 1);
+  return inner_sqes_[(tail - 1) & inner_sq_mask_].user_data;
 }
 
 void Ring::wait() {

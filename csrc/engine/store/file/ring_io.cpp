@@ -31,11 +31,16 @@ class RingIo : public FileIo {
 
   void submit(std::vector<IoRequest> batch) override {
     unsigned pushed = 0;
+    bool broken = false;
     {
       std::lock_guard lock(inner_mutex_);
-      for (IoRequest& request : batch) inner_waiting_.push_back(std::move(request));
-      pushed = push_waiting();
+      broken = inner_broken_;
+      if (!broken) {
+        for (IoRequest& request : batch) inner_waiting_.push_back(std::move(request));
+        pushed = push_waiting();
+      }
     }
+    if (broken) return thread_io().submit(std::move(batch));
     submit_pushed(pushed);
   }
   std::string_view name() const override { return "io_uring"; }
@@ -56,6 +61,7 @@ class RingIo : public FileIo {
       inner_waiting_.pop_front();
       push(slot);
     }
+    inner_entering_ += pushed > 0;
     return pushed;
   }
 
@@ -72,12 +78,34 @@ class RingIo : public FileIo {
     inner_ring_->push(sqe);
   }
 
-  // The kernel takes what was pushed or the process can do no file I/O any more: there is no way to take an entry back.
+  // Without the mutex, after a push that counted itself in inner_entering_.
   void submit_pushed(unsigned count) {
     if (count == 0) return;
-    if (const int failed = inner_ring_->submit(count)) {
-      log(LogLevel::kError, "io_uring_enter failed with errno " + std::to_string(failed));
+    const int failed = inner_ring_->submit(count);
+    std::vector<IoRequest> left;
+    {
+      std::lock_guard lock(inner_mutex_);
+      if (failed && !std::exchange(inner_broken_, true)) {
+        s3dlio::count(counters().io_uring_fallbacks);
+        log(LogLevel::kError, "io_uring_enter failed with errno " + std::to_string(failed) + "; threads take over");
+      }
+      // Whoever is in the kernel may still hand it entries of others; the last one to come back sees what is left.
+      if (--inner_entering_ == 0 && inner_broken_) left = taken_back();
     }
+    if (!left.empty()) thread_io().submit(std::move(left));
+  }
+
+  // Under the mutex: the requests that the kernel did not take, and those that wait for their turn.
+  std::vector<IoRequest> taken_back() {
+    std::vector<IoRequest> left;
+    while (const auto entry = inner_ring_->take_back()) {
+      auto* const slot = reinterpret_cast<Slot*>(*entry);
+      left.push_back(std::move(slot->request));
+      inner_free_.push_back(slot);
+    }
+    for (IoRequest& request : inner_waiting_) left.push_back(std::move(request));
+    inner_waiting_.clear();
+    return left;
   }
 
   void reap() {
@@ -97,14 +125,17 @@ class RingIo : public FileIo {
       std::lock_guard lock(inner_mutex_);
       const int32_t result = syscalls().ring_result(slot.request.is_write, raw_result);
       to_threads = result == -EAGAIN || result == -EOPNOTSUPP;  // not without waiting; not at all for this kind of file
-      if (!to_threads && !slot.progress.finished_after(slot.request, result)) {
+      const bool finished = !to_threads && slot.progress.finished_after(slot.request, result);
+      to_threads = to_threads || (!finished && inner_broken_);
+      if (!to_threads && !finished) {
         push(&slot);
         pushed = 1;
+        ++inner_entering_;
       } else {
         request = std::move(slot.request);
         answer = slot.progress.result();
         inner_free_.push_back(&slot);
-        pushed = push_waiting();
+        if (!inner_broken_) pushed = push_waiting();
       }
     }
     submit_pushed(pushed);
@@ -123,6 +154,8 @@ class RingIo : public FileIo {
   std::vector<Slot> inner_slots_;
   std::vector<Slot*> inner_free_;
   std::deque<IoRequest> inner_waiting_;
+  unsigned inner_entering_ = 0;  // threads that hand entries to the kernel
+  bool inner_broken_ = false;    // the kernel took no more; what it has comes back, the rest is the threads'
 };
 
 struct Probed {

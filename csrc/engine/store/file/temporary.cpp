@@ -157,8 +157,8 @@ Result<PutResult> Temporary::commit(uint64_t size) {
   }
   if (Result<Unit> named = give_name(); !named.ok()) return std::move(named).error();
   if (sync && syscalls().fsync(inner_folder_.get()) != 0) {
-    Error error = error_of(errno, "making the new name durable", 0);
-    error.message += "; the new object is in place but may be gone after a crash";
+    Error error = errno_error(errno, "making the new name durable");
+    error.message += "; the new object is in place, whole, but may be gone after a crash";
     error.may_have_taken_effect = true;
     return error;
   }
@@ -176,7 +176,11 @@ Result<Unit> Temporary::give_name() {
     if (Result<Unit> fine = check_etag(); !fine.ok()) return fine;
   }
   const int failed = inner_options_.if_none_match ? rename_new() : rename_over();
-  if (failed) return error_of(failed, "giving the object its name", 0);
+  if (failed) {
+    Error error = error_of(failed, "giving the object its name", 0);
+    error.may_have_taken_effect = leaves_doubt(failed);
+    return error;
+  }
   inner_name_.clear();
   return Unit{};
 }

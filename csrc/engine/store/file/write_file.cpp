@@ -58,10 +58,11 @@ void start_write(WriteJob job) {
   const Depth depth = depth_for_write(context, alignment.offset > 1, data.size());
   BlockPlan plan = plan_write(0, data, alignment, depth.block_bytes);
   FileIo& io = write_engine(context, plan);
-  run_blocks(io, writing->file->fd(), std::move(plan), depth.lanes, writing->job.cancel, [writing, &io](RunResult run) {
-    if (&io == &inline_io()) return finish_write(writing, run);
-    run_on_worker([writing, run] { finish_write(writing, run); });  // syncing blocks; the ring's thread must not
-  });
+  run_blocks(
+      io, writing->file->fd(), std::move(plan), depth.lanes, writing->job.cancel, {}, [writing, &io](RunResult run) {
+        if (&io == &inline_io()) return finish_write(writing, run);
+        run_on_worker([writing, run] { finish_write(writing, run); });  // syncing blocks; the ring's thread must not
+      });
 }
 
 }  // namespace s3dlio::file
