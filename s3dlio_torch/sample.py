@@ -80,7 +80,8 @@ class SampleMaker:
 
     def _of_object(self, manifest: Manifest, index: int, data: Any) -> Any:
         if data is None:
-            return RangeReader(manifest.store, manifest.item(index).key, self.reader.buffer_size)
+            item = manifest.item(index)
+            return RangeReader(manifest.store, item.key, self.reader.buffer_size, size=item.size, etag=item.etag)
         if self.return_type == "tensor":
             return as_tensor(data)
         if self.return_type == "bytes":

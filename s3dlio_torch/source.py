@@ -12,7 +12,7 @@ from s3dlio_torch.manifest import listed_once
 from s3dlio_torch.readers import checked_constructor
 from s3dlio_torch.sample import SampleMaker, check_return_type
 
-__all__ = ["Source", "split_options"]
+__all__ = ["Source", "one_uri", "split_options"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Source:
 
     manifest: Manifest
     maker: SampleMaker
+    region: str | None = None  # as it was given
+    endpoint: str | None = None
 
     @classmethod
     def of(
@@ -71,7 +73,9 @@ class Source:
 
         def list_it() -> Manifest:
             if isinstance(where, str):
-                return manifest_of_prefix(where, literal=literal, cache=manifest_cache, **found, **opening)
+                return manifest_of_prefix(
+                    where, literal=literal, cache=manifest_cache, etags=not maker.fetches, **found, **opening
+                )
             if manifest_cache is not None:
                 raise ValueError("manifest_cache keeps a listing; a list of objects needs none")
             return manifest_of_objects(where, **found, **opening)
@@ -79,7 +83,22 @@ class Source:
         manifest = listed_once(list_it, listing, sharded=sharded)
         maker.check(manifest)
         _ = manifest.digest  # computed here, so that forked workers share it
-        return cls(manifest, maker)
+        return cls(manifest, maker, opening.get("region"), opening.get("endpoint_url"))
+
+
+def one_uri(uri: str | None, s3_uri: str | None) -> str:
+    """The prefix, by our name for it or by the connector's.
+
+    Raises:
+        TypeError: Neither or both are given.
+    """
+    if (uri is None) == (s3_uri is None):
+        raise TypeError(
+            f"found uri={uri!r} and s3_uri={s3_uri!r}; expected one of them, a prefix like s3://bucket/train/"
+        )
+    found = uri if s3_uri is None else s3_uri
+    assert found is not None
+    return found
 
 
 def split_options(

@@ -15,7 +15,7 @@ from servers.fault_server import FaultServer
 from torch.utils.data import DataLoader
 
 import s3dlio_torch
-from s3dlio_core import Tuning
+from s3dlio_core import PreconditionError, Tuning
 from s3dlio_torch import (
     ObjectStoreIterableDataset,
     ObjectStoreMapDataset,
@@ -81,10 +81,23 @@ def test_a_range_reader_fetches_what_is_read(bucket: FaultServer) -> None:
     bucket.forget()
     assert list(dataset) == [(f"train/part-{index:03d}", index) for index in range(COUNT)]
     assert bucket.bytes_sent < COUNT * 20_000  # of 100,000 each
+    assert bucket.count("head") == 0  # the listing told size and etag
     mapped = S3MapDataset.from_prefix(
         "s3://data/train/part-", reader_constructor=constructor, transform=lambda reader: reader.read(2), **aws(bucket)
     )
     assert mapped[5] == b"\5\0"
+    assert bucket.count("head") == 0
+    bucket.put_object("data", "train/part-005", bytes(100_000))
+    with pytest.raises(PreconditionError):
+        mapped[5]
+    named = S3MapDataset.from_objects(
+        ["s3://data/train/part-005"],
+        reader_constructor=constructor,
+        transform=lambda reader: reader.read(2),
+        **aws(bucket),
+    )
+    assert named[0] == b"\0\0"  # nothing was listed, so it is asked for
+    assert bucket.count("head") == 1
 
 
 def test_the_connectors_own_settings_are_taken(bucket: FaultServer) -> None:
