@@ -183,6 +183,12 @@ def test_how_much_is_asked_for_at_once(bucket: FaultServer, opts: dict[str, Any]
         ({"listing": "twice"}, ValueError, "listing is 'twice'; expected one of auto, rank0, each"),
         ({"reader_constructor": object()}, TypeError, "reader_constructor is a object"),
         ({"endpoint_uri": "x"}, TypeError, "endpoint_uri"),
+        (
+            {"record": "webdataset"},
+            TypeError,
+            r"unknown argument of a dataset: record \(did you mean records\?\); its own",
+        ),
+        ({"shufle": True}, TypeError, r"shufle \(did you mean shuffle, in loader_opts\?\)"),
         ({"records": "parquet"}, ValueError, "parquet"),
         ({"manifest_cache": "/tmp/x", "records": "npy"}, ValueError, "s3dlio index"),
     ],
@@ -191,6 +197,15 @@ def test_arguments_act_or_are_refused(uri: str, arguments: dict[str, Any], error
     for kind in (S3IterableDataset, S3MapDataset):
         with pytest.raises(error, match=text):
             kind(uri, **arguments)
+
+
+def test_a_loader_option_is_told_where_it_goes(uri: str) -> None:
+    expected = r"shuffle is a loader option and goes into loader_opts: S3IterableDataset\(uri, {'shuffle': True}\)"
+    with pytest.raises(TypeError, match=expected):
+        S3IterableDataset(uri, shuffle=True)
+    with pytest.raises(TypeError, match=expected):
+        s3dlio_torch.create_async_loader(uri, shuffle=True)
+    assert len(S3IterableDataset.from_prefix(uri, shuffle=True)) == COUNT  # as older s3dlio has it
 
 
 def test_options_a_map_dataset_cannot_honour_are_refused(uri: str) -> None:
