@@ -315,8 +315,10 @@ class EngineError(StorageError):
 
 def tell_facts(error: StorageError) -> None:
     """Write the fields into the traceback of `error`, for those who make an error anew of its class and that text: a
-    DataLoader that hands on what was raised in its worker.
+    DataLoader that hands on what was raised in its worker. Told once, it stays so.
     """
+    if any(note.startswith(_FACTS) for note in getattr(error, "__notes__", ())):
+        return
     facts = [
         error.operation,
         error.uri,

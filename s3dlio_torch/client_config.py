@@ -25,6 +25,8 @@ class S3ClientConfig:
         max_attempts: Requests for one part before its error is raised.
         profile: Section of the AWS configuration.
         requester_pays: Accept the costs of a requester-pays bucket.
+    Raises:
+        ValueError: unsigned and requester_pays: nobody would pay.
     """
 
     throughput_target_gbps: float = _DEFAULT_GBPS
@@ -34,6 +36,12 @@ class S3ClientConfig:
     max_attempts: int = 10
     profile: str | None = None
     requester_pays: bool = False
+
+    def __post_init__(self) -> None:
+        if self.unsigned and self.requester_pays:
+            raise ValueError(
+                "unsigned and requester_pays exclude each other: a request without credentials pays nothing"
+            )
 
 
 def store_options_of(
@@ -79,10 +87,30 @@ def _checked(config: Any) -> S3ClientConfig:
 
 
 def _tuned(tuning: Tuning | None, config: S3ClientConfig) -> Tuning:
-    chosen = replace(tuning or Tuning.from_environment(), part_size=config.part_size, max_attempts=config.max_attempts)
+    """`tuning` with what the config says; its defaults say nothing where a Tuning is given."""
+    if tuning is None:
+        chosen = Tuning.from_environment()
+        chosen = replace(chosen, part_size=config.part_size, max_attempts=config.max_attempts)
+    else:
+        chosen, plain = tuning, Tuning()
+        if config.part_size != S3ClientConfig.part_size:
+            chosen = replace(
+                chosen, part_size=_agreed("part_size", tuning.part_size, config.part_size, plain.part_size)
+            )
+        if config.max_attempts != S3ClientConfig.max_attempts:
+            attempts = _agreed("max_attempts", tuning.max_attempts, config.max_attempts, plain.max_attempts)
+            chosen = replace(chosen, max_attempts=attempts)
     if config.throughput_target_gbps == _DEFAULT_GBPS:
         return chosen
     connections = max(1, round(config.throughput_target_gbps * _CONNECTIONS_PER_GBPS))
+    if tuning is not None:
+        connections = _agreed("max_connections", tuning.max_connections, connections, Tuning().max_connections)
     return replace(
         chosen, max_connections=connections, initial_connections=min(chosen.initial_connections, connections)
     )
+
+
+def _agreed(name: str, tuned: int, wanted: int, default: int) -> int:
+    if tuned not in (default, wanted):
+        raise ValueError(f"tuning says {name} {tuned} and s3client_config {wanted}; expected it in one of them")
+    return wanted

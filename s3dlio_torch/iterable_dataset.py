@@ -14,7 +14,7 @@ from s3dlio_torch.control import Control
 from s3dlio_torch.sample import Transform
 from s3dlio_torch.sample_iterator import FailedIterator, SampleIterator
 from s3dlio_torch.sharding import Ranks, ranks_here
-from s3dlio_torch.source import Source, split_options
+from s3dlio_torch.source import Source, one_uri, split_options
 
 __all__ = ["S3IterableDataset"]
 
@@ -63,19 +63,21 @@ class S3IterableDataset(IterableDataset[Any]):
     @classmethod
     def from_prefix(
         cls,
-        uri: str,
+        uri: str | None = None,
         *,
+        s3_uri: str | None = None,
         loader_opts: LoaderOptions | dict[str, Any] | None = None,
         enable_sharding: bool = False,
         **arguments: Any,
     ) -> S3IterableDataset:
-        """The shape of AWS's connector: `transform` gets a seekable reader with `.bucket` and `.key`.
+        """The shape of AWS's connector: `transform` gets a seekable reader with `.bucket` and `.key`; `s3_uri` is its
+        name for `uri`.
 
         As there, the prefix is literal on object stores ("s3://bucket/train/part-"), and sharding is off unless asked
         for: with N workers and no sharding every sample comes N times. Loader options may be given as arguments, as
         older s3dlio has it (batch_size=..., prefetch=...); samples are then tensors unless return_type says otherwise.
         """
-        return cls._made(uri, loader_opts, enable_sharding, {"literal": True, **arguments})
+        return cls._made(one_uri(uri, s3_uri), loader_opts, enable_sharding, {"literal": True, **arguments})
 
     @classmethod
     def from_objects(
@@ -158,6 +160,16 @@ class S3IterableDataset(IterableDataset[Any]):
             resume=lambda stored: resumed(self._checked(stored), layout),
             on_tracker=self._follow,
         )
+
+    @property
+    def region(self) -> str | None:
+        """As it was given; None: the environment's."""
+        return self._source.region
+
+    @property
+    def endpoint(self) -> str | None:
+        """As it was given; None: the environment's, or AWS's."""
+        return self._source.endpoint
 
     def _follow(self, tracker: Tracker) -> None:
         self._tracker = os.getpid(), tracker

@@ -14,7 +14,7 @@ from s3dlio_core.values import FetchItem
 from s3dlio_torch.rows import Rows, slab
 from s3dlio_torch.sample import Transform
 from s3dlio_torch.sample_iterator import leaving_a_worker
-from s3dlio_torch.source import Source, split_options
+from s3dlio_torch.source import Source, one_uri, split_options
 
 __all__ = ["S3MapDataset"]
 
@@ -55,11 +55,11 @@ class S3MapDataset(Dataset[Any]):
         self._set_up(uri, loader_opts, pin_memory, arguments)
 
     @classmethod
-    def from_prefix(cls, uri: str, **arguments: Any) -> S3MapDataset:
+    def from_prefix(cls, uri: str | None = None, *, s3_uri: str | None = None, **arguments: Any) -> S3MapDataset:
         """The shape of AWS's connector: `transform` gets a seekable reader with `.bucket` and `.key`; the prefix is
-        literal on object stores.
+        literal on object stores; `s3_uri` is the connector's name for `uri`.
         """
-        return cls._made(uri, {"literal": True, **arguments})
+        return cls._made(one_uri(uri, s3_uri), {"literal": True, **arguments})
 
     @classmethod
     def from_objects(cls, object_uris: str | Iterable[str], **arguments: Any) -> S3MapDataset:
@@ -94,6 +94,16 @@ class S3MapDataset(Dataset[Any]):
             )
         self._source = Source.of(where, options, **rest)
         self._pin_memory = pin_memory
+
+    @property
+    def region(self) -> str | None:
+        """As it was given; None: the environment's."""
+        return self._source.region
+
+    @property
+    def endpoint(self) -> str | None:
+        """As it was given; None: the environment's, or AWS's."""
+        return self._source.endpoint
 
     def __len__(self) -> int:
         return len(self._source.manifest)

@@ -27,10 +27,10 @@ _LARGEST_ITEM = {"f": 8, "c": 16}  # torch has no long double
 def record_to_torch(record: Any) -> Any:
     """A decoded record with tensors in place of memory.
 
-    Bytes (a TFRecord's payload, a WebDataset field) become uint8 tensors of shape [n]; numpy arrays and RawTensors
-    become tensors of their dtype and shape; in a dict each value does. What torch has no type for (strings, times, long
-    doubles) and text stay as they are. No copy is made, unless the memory is read-only (inflated NPZ members) or in
-    another byte order.
+    Bytes (a TFRecord's payload, every field of a WebDataset sample, text too) become uint8 tensors of shape [n]; numpy
+    arrays and RawTensors become tensors of their dtype and shape; in a dict each value does. A str (a WebDataset
+    sample's `__key__`) and what torch has no type for (arrays of strings, times, long doubles) stay as they are. No
+    copy is made, unless the memory is read-only (inflated NPZ members) or in another byte order.
 
     Raises:
         RecordError: A RawTensor of a type that torch lacks (6-bit and 4-bit floats).

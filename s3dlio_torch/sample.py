@@ -74,13 +74,18 @@ class SampleMaker:
         try:
             return self.transform(plain)
         except StopIteration as error:  # would end the epoch
-            raise RuntimeError(f"the transform raised StopIteration for {manifest.name(index)}") from error
-        except StorageError as error:
-            raise naming(error, "transform", manifest.store.uri_of(manifest.item(index).key)) from None
+            raise RuntimeError(f"the transform raised StopIteration for {_uri(manifest, index)}") from error
+        except Exception as error:
+            if isinstance(error, StorageError):
+                naming(error, "transform", manifest.store.uri_of(manifest.item(index).key))
+            # A note keeps the error what it is, and is in the text that a worker process sends.
+            error.add_note(f"raised by the transform, for the sample {_uri(manifest, index)}")
+            raise
 
     def _of_object(self, manifest: Manifest, index: int, data: Any) -> Any:
         if data is None:
-            return RangeReader(manifest.store, manifest.item(index).key, self.reader.buffer_size)
+            item = manifest.item(index)
+            return RangeReader(manifest.store, item.key, self.reader.buffer_size, size=item.size, etag=item.etag)
         if self.return_type == "tensor":
             return as_tensor(data)
         if self.return_type == "bytes":
@@ -95,6 +100,12 @@ class SampleMaker:
         if isinstance(record, (memoryview, bytes, bytearray)):
             return self._of_object(manifest, index, record)
         return record
+
+
+def _uri(manifest: Manifest, index: int) -> str:
+    """Of the object, with the record's name behind a "#" where it is one."""
+    store = manifest.store
+    return store.uri_of(manifest.name(index)[len(store.prefix) :])
 
 
 def as_tensor(data: Any) -> torch.Tensor:

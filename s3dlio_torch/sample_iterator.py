@@ -79,7 +79,7 @@ class SampleIterator(Iterator[Any]):
 
 def leaving_a_worker(error: Exception) -> None:
     """In a DataLoader worker, see to it that an error keeps its fields on the way to the training process."""
-    if isinstance(error, StorageError) and get_worker_info() is not None and not hasattr(error, "__notes__"):
+    if isinstance(error, StorageError) and get_worker_info() is not None:
         tell_facts(error)
 
 

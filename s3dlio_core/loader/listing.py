@@ -42,6 +42,7 @@ def manifest_of_prefix(
     record_options: dict[str, Any] | None = None,
     cache: str | None = None,
     allow_empty: bool = False,
+    etags: bool = False,
     **options: Any,
 ) -> Manifest:
     """List every object below `uri`, ascending by key, without folder markers (size 0, the whole key ends in "/"),
@@ -53,6 +54,7 @@ def manifest_of_prefix(
         record_options: Of the format.
         cache: Path or URI of a manifest: used if it is there, else written. With `records`, store an index instead.
         allow_empty: Accept that there are no samples.
+        etags: Keep them, for readers of single ranges; a cached manifest has none.
         options: Of open_store().
     Raises:
         ObjectNotFoundError: There are no samples; the message tells what lies near.
@@ -67,7 +69,10 @@ def manifest_of_prefix(
         if records is not None:
             manifest: Manifest = records_below(store, records, listing, record_options)
         else:
-            manifest = _objects_below(store, start, listing, cache, options)
+            kept = load_manifest(cache, store, start, **options) if cache else None
+            manifest = kept if kept is not None else _listed(store, listing, etags=etags)
+            if cache and kept is None and len(manifest):
+                save_manifest(cache, manifest, start, **options)
     except (BucketNotFoundError, NotADirectoryStorageError) as error:
         raise explained(error, uri, options) from error
     if not len(manifest) and not allow_empty:
@@ -75,15 +80,10 @@ def manifest_of_prefix(
     return manifest
 
 
-def _objects_below(
-    store: Store, start: str, listing: Iterable[ObjectMeta], cache: str | None, options: dict[str, Any]
-) -> ObjectManifest:
-    manifest = load_manifest(cache, store, start, **options) if cache else None
-    if manifest is None:
-        manifest = ObjectManifest.of(store, _samples(listing))
-        if cache and len(manifest):
-            save_manifest(cache, manifest, start, **options)
-    return manifest
+def _listed(store: Store, listing: Iterable[ObjectMeta], *, etags: bool) -> ObjectManifest:
+    kept: list[str] = []
+    keys, sizes = ObjectManifest.of(store, _samples(listing, kept if etags else None)).parts()
+    return ObjectManifest(store, keys, sizes, PackedStrings(kept) if etags else None)
 
 
 class _Counted:
@@ -120,9 +120,12 @@ def _opened_at(uri: str, literal: bool, options: dict[str, Any]) -> tuple[Store,
     return open_store(str(parsed._replace(key=folder + slash)), **options), start
 
 
-def _samples(listing: Iterable[ObjectMeta]) -> Iterator[tuple[str, int]]:
+def _samples(listing: Iterable[ObjectMeta], etags: list[str] | None) -> Iterator[tuple[str, int]]:
+    """(key, size) of the samples; their etags are appended."""
     for meta in listing:
         if not is_folder_marker(meta.key, meta.size) and not is_sidecar(meta.key):
+            if etags is not None:
+                etags.append(meta.etag)
             yield meta.key, meta.size
 
 

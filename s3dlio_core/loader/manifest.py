@@ -55,14 +55,18 @@ class ObjectManifest:
     Args:
         store: What `keys` are below of.
         sizes: Bytes of each object; None where nobody knows.
+        etags: Of each object, for readers that would else ask for them one by one; None: not kept.
     """
 
-    def __init__(self, store: Store, keys: PackedStrings, sizes: array[int]) -> None:
-        if len(keys) != len(sizes):
-            raise ValueError(f"{len(keys)} keys have {len(sizes)} sizes")
+    def __init__(
+        self, store: Store, keys: PackedStrings, sizes: array[int], etags: PackedStrings | None = None
+    ) -> None:
+        if len(keys) != len(sizes) or (etags is not None and len(etags) != len(keys)):
+            raise ValueError(f"{len(keys)} keys have {len(sizes)} sizes and {len(etags or ())} etags")
         self._store = store
         self._keys = keys
         self._sizes = sizes
+        self._etags = etags
         self._digest = ""
 
     @classmethod
@@ -99,7 +103,8 @@ class ObjectManifest:
         return self._keys[index]
 
     def item(self, index: int) -> FetchItem:
-        return FetchItem(self._keys[index], self.size(index))
+        etag = "" if self._etags is None else self._etags[index]
+        return FetchItem(self._keys[index], self.size(index), etag=etag)
 
     def size(self, index: int) -> int | None:
         size = self._sizes[index]
@@ -117,4 +122,4 @@ class ObjectManifest:
 
     def on(self, store: Store) -> ObjectManifest:
         """The same objects, read through another handle on the same place."""
-        return ObjectManifest(store, self._keys, self._sizes)
+        return ObjectManifest(store, self._keys, self._sizes, self._etags)

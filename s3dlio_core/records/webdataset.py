@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,13 +13,16 @@ from s3dlio_core.records.tar import Member, members
 
 __all__ = ["WebDataset"]
 
+_META_FOLDER = re.compile(r"__[^/]*__($|/)")
+
 
 class WebDataset:
     """Samples of uncompressed tar shards, grouped by the rule of the webdataset library.
 
     "dir/0001.left.jpg" is the field "left.jpg" (in lower case) of the sample "dir/0001". Folders, devices, names
-    without a dot and names such as "__meta__" belong to no sample. The range of a sample goes from its first header to
-    its last block.
+    without a dot, "__meta__" and other names of that form, and all below such a folder belong to no sample; neither do
+    files whose name begins with a dot, of which that library makes a sample of its own where they lie in a folder. The
+    range of a sample goes from its first header to its last block.
     """
 
     name = "webdataset"
@@ -64,7 +68,8 @@ def _fields(found: Iterator[Member]) -> Iterator[tuple[Member, str, str]]:
     for member in found:
         folder, slash, file = member.name.rpartition("/")
         stem, dot, field = file.partition(".")
-        is_meta = not slash and file.startswith("__") and file.endswith("__")
+        in_root = not slash and file.startswith("__") and file.endswith("__")
+        is_meta = in_root or _META_FOLDER.match(member.name)
         if not stem or not dot or is_meta or not (member.is_file or member.is_link):
             continue
         if member.is_link:

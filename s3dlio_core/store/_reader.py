@@ -6,6 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from s3dlio_core._ext import Buffer, Pending
+from s3dlio_core._seekable import SeekError, asked_size, new_position, writable_bytes
 from s3dlio_core.errors import InvalidArgumentError, PreconditionError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _MAX_WINDOW = 8 << 20
 
 
 class ObjectReader(io.RawIOBase):
-    """A raw binary file over one object. Not for several threads at once.
+    """A raw binary file over one object, which behaves as Python's own do. Not for several threads at once.
 
     Sequential reads are served from windows fetched ahead, which grow from 256 KiB to `read_ahead_bytes`; a read at
     least as large as the window goes straight into the caller's memory. All of it is read from the generation that was
@@ -31,17 +32,28 @@ class ObjectReader(io.RawIOBase):
         etag: Of the generation that is read.
     """
 
-    def __init__(self, store: StoreBase, key: str, *, version_id: str | None, read_ahead_bytes: int) -> None:
+    def __init__(
+        self,
+        store: StoreBase,
+        key: str,
+        *,
+        version_id: str | None,
+        read_ahead_bytes: int,
+        size: int | None = None,
+        etag: str | None = None,
+    ) -> None:
         super().__init__()
         if read_ahead_bytes < 0:
             message = f"read_ahead_bytes is {read_ahead_bytes}; expected 0 or more"
             raise InvalidArgumentError(message, operation="open_reader", uri=store.uri_of(key))
-        meta = store._native().head(key, version_id or "").wait()
+        if size is None or not etag:
+            meta = store._native().head(key, version_id or "").wait()
+            size, etag = meta.size, meta.etag
         self.key = key
         self.bucket = store.bucket
         self.uri = store.uri_of(key)
-        self.size = meta.size
-        self.etag = meta.etag
+        self.size = size
+        self.etag = etag
         self._store = store
         self._version_id = version_id or ""
         self._position = 0
@@ -53,10 +65,16 @@ class ObjectReader(io.RawIOBase):
         self._following_start = 0
 
     def readable(self) -> bool:
+        self._check_open()
         return True
 
     def seekable(self) -> bool:
+        self._check_open()
         return True
+
+    def writable(self) -> bool:
+        self._check_open()
+        return False
 
     def tell(self) -> int:
         self._check_open()
@@ -67,15 +85,15 @@ class ObjectReader(io.RawIOBase):
         b"".
         """
         self._check_open()
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}.get(whence)
-        if base is None:
-            raise InvalidArgumentError(f"whence is {whence}; expected 0, 1 or 2", operation="seek", uri=self.uri)
-        if base + offset < 0:
-            raise InvalidArgumentError(
-                f"position {base + offset} lies before the start", operation="seek", uri=self.uri
-            )
-        self._position = base + offset
-        return self._position
+        try:
+            position = new_position(self._position, self.size, offset, whence)
+            if position < 0:
+                raise SeekError(f"position {position} lies before the start", operation="seek")
+        except SeekError as error:
+            error.uri = self.uri
+            raise
+        self._position = position
+        return position
 
     def readinto(self, out: Any, /) -> int:
         """Fill `out`; fewer bytes only at the object's end.
@@ -84,7 +102,7 @@ class ObjectReader(io.RawIOBase):
             Bytes read; 0 at the end.
         """
         self._check_open()
-        target = memoryview(out).cast("B")
+        target = writable_bytes(out)
         wanted = min(len(target), max(self.size - self._position, 0))
         done = 0
         while done < wanted:
@@ -99,8 +117,9 @@ class ObjectReader(io.RawIOBase):
     def read(self, size: int | None = -1, /) -> bytes:
         """Up to `size` bytes, all there are if it is negative or None; fewer only at the object's end."""
         self._check_open()
+        asked = asked_size(size)
         left = max(self.size - self._position, 0)
-        wanted = left if size is None or size < 0 else min(size, left)
+        wanted = left if asked < 0 else min(asked, left)
         inside = self._position - self._window_start
         if inside >= 0 and inside + wanted <= len(self._window):
             self._position += wanted
@@ -108,6 +127,11 @@ class ObjectReader(io.RawIOBase):
         data = bytearray(wanted)
         count = self.readinto(data)
         return bytes(data if count == wanted else data[:count])
+
+    def write(self, data: Any, /) -> int:
+        """Refused: the file is read-only."""
+        self._check_open()
+        raise io.UnsupportedOperation("write: the file is read-only")
 
     def readall(self) -> bytes:
         """All that is left."""
@@ -186,7 +210,15 @@ class ObjectReader(io.RawIOBase):
         return PreconditionError(message, operation="read", uri=self.uri)
 
 
-def open_reader(store: StoreBase, key: str, *, version_id: str | None, read_ahead_bytes: int | None) -> ObjectReader:
+def open_reader(
+    store: StoreBase,
+    key: str,
+    *,
+    version_id: str | None,
+    read_ahead_bytes: int | None,
+    size: int | None,
+    etag: str | None,
+) -> ObjectReader:
     """A reader with the default window unless told otherwise."""
     largest = _MAX_WINDOW if read_ahead_bytes is None else read_ahead_bytes
-    return ObjectReader(store, key, version_id=version_id, read_ahead_bytes=largest)
+    return ObjectReader(store, key, version_id=version_id, read_ahead_bytes=largest, size=size, etag=etag)

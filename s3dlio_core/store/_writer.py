@@ -37,10 +37,13 @@ class ObjectWriter(io.RawIOBase):
         abort_at_exit(native)
 
     def writable(self) -> bool:
+        """True; ValueError when closed, as of Python's own files."""
+        if self.closed:
+            raise ClosedError("the writer is closed", operation="writable", uri=self.uri)
         return True
 
     def tell(self) -> int:
-        """Bytes written."""
+        """Bytes written; also of a closed writer, where they are what was stored."""
         return self._position
 
     def write(self, data: Any, /) -> int:

@@ -23,16 +23,25 @@ class Store(FetchVerbs):
     """
 
     def open_reader(
-        self, key: str, *, version_id: str | None = None, read_ahead_bytes: int | None = None
+        self,
+        key: str,
+        *,
+        version_id: str | None = None,
+        read_ahead_bytes: int | None = None,
+        size: int | None = None,
+        etag: str | None = None,
     ) -> ObjectReader:
         """One object as a seekable raw binary file, for np.load, torch.load, zipfile, h5py, io.BufferedReader, ...
 
         Args:
             read_ahead_bytes: Largest window fetched ahead; None: 8 MiB. 0 fetches only what is asked for.
+            size: With etag, both of a listing: nothing is asked of the store before the first read, which fails if the
+                object is another one by then.
+            etag: See size.
         Raises:
             ObjectNotFoundError: Nothing is stored under `key`.
         """
-        return open_reader(self, key, version_id=version_id, read_ahead_bytes=read_ahead_bytes)
+        return open_reader(self, key, version_id=version_id, read_ahead_bytes=read_ahead_bytes, size=size, etag=etag)
 
     def __enter__(self) -> Self:
         return self

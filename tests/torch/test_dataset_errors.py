@@ -7,11 +7,13 @@ import multiprocessing
 import os
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from core.records.record_bytes import tar_of
 from dataset_files import index_of, write_samples
 from servers.access import IMPATIENT, QUICK, credentials_of
 from servers.fault_server import FaultServer
@@ -196,6 +198,33 @@ def test_a_failing_transform_raises_and_its_sample_is_not_counted(tmp_path: Path
         with pytest.raises(error):
             list(dataset)
         assert dataset.state_dict()["done"] == 0
+
+
+def elsewhere(_: Any) -> Any:
+    return s3dlio_core.get("file:///nowhere/at/all")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("kind", [S3IterableDataset, S3MapDataset])
+@pytest.mark.parametrize("transform", [bad_value, elsewhere, stop_here])
+def test_a_failing_transform_names_the_sample(tmp_path: Path, kind: Any, workers: int, transform: Any) -> None:
+    uri = write_samples(tmp_path, 2)
+    errors = {bad_value: ValueError, elsewhere: s3dlio_core.ObjectNotFoundError, stop_here: RuntimeError}
+    loader = DataLoader(kind(uri, transform=transform), batch_size=None, num_workers=workers)
+    with pytest.raises(errors[transform]) as caught:
+        list(loader)
+    text = "".join(traceback.format_exception(caught.value))
+    assert f"for the sample {uri}00000.bin" in text or f"raised StopIteration for {uri}00000.bin" in text
+    if transform is elsewhere:
+        assert caught.value.uri.startswith("file:///nowhere/at/")
+
+
+def test_a_failing_transform_names_the_record(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(tar_of([("one.txt", b"1"), ("two.txt", b"2")]))
+    dataset = S3MapDataset(f"file://{tmp_path}/", records="webdataset", transform=bad_value)
+    with pytest.raises(ValueError, match="no such label") as caught:
+        dataset[1]
+    assert caught.value.__notes__ == [f"raised by the transform, for the sample file://{tmp_path}/a.tar#two"]
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:

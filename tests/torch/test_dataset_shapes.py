@@ -15,7 +15,7 @@ from servers.fault_server import FaultServer
 from torch.utils.data import DataLoader
 
 import s3dlio_torch
-from s3dlio_core import Tuning
+from s3dlio_core import PreconditionError, Tuning
 from s3dlio_torch import (
     ObjectStoreIterableDataset,
     ObjectStoreMapDataset,
@@ -81,10 +81,23 @@ def test_a_range_reader_fetches_what_is_read(bucket: FaultServer) -> None:
     bucket.forget()
     assert list(dataset) == [(f"train/part-{index:03d}", index) for index in range(COUNT)]
     assert bucket.bytes_sent < COUNT * 20_000  # of 100,000 each
+    assert bucket.count("head") == 0  # the listing told size and etag
     mapped = S3MapDataset.from_prefix(
         "s3://data/train/part-", reader_constructor=constructor, transform=lambda reader: reader.read(2), **aws(bucket)
     )
     assert mapped[5] == b"\5\0"
+    assert bucket.count("head") == 0
+    bucket.put_object("data", "train/part-005", bytes(100_000))
+    with pytest.raises(PreconditionError):
+        mapped[5]
+    named = S3MapDataset.from_objects(
+        ["s3://data/train/part-005"],
+        reader_constructor=constructor,
+        transform=lambda reader: reader.read(2),
+        **aws(bucket),
+    )
+    assert named[0] == b"\0\0"  # nothing was listed, so it is asked for
+    assert bucket.count("head") == 1
 
 
 def test_the_connectors_own_settings_are_taken(bucket: FaultServer) -> None:
@@ -170,6 +183,12 @@ def test_how_much_is_asked_for_at_once(bucket: FaultServer, opts: dict[str, Any]
         ({"listing": "twice"}, ValueError, "listing is 'twice'; expected one of auto, rank0, each"),
         ({"reader_constructor": object()}, TypeError, "reader_constructor is a object"),
         ({"endpoint_uri": "x"}, TypeError, "endpoint_uri"),
+        (
+            {"record": "webdataset"},
+            TypeError,
+            r"unknown argument of a dataset: record \(did you mean records\?\); its own",
+        ),
+        ({"shufle": True}, TypeError, r"shufle \(did you mean shuffle, in loader_opts\?\)"),
         ({"records": "parquet"}, ValueError, "parquet"),
         ({"manifest_cache": "/tmp/x", "records": "npy"}, ValueError, "s3dlio index"),
     ],
@@ -178,6 +197,15 @@ def test_arguments_act_or_are_refused(uri: str, arguments: dict[str, Any], error
     for kind in (S3IterableDataset, S3MapDataset):
         with pytest.raises(error, match=text):
             kind(uri, **arguments)
+
+
+def test_a_loader_option_is_told_where_it_goes(uri: str) -> None:
+    expected = r"shuffle is a loader option and goes into loader_opts: S3IterableDataset\(uri, {'shuffle': True}\)"
+    with pytest.raises(TypeError, match=expected):
+        S3IterableDataset(uri, shuffle=True)
+    with pytest.raises(TypeError, match=expected):
+        s3dlio_torch.create_async_loader(uri, shuffle=True)
+    assert len(S3IterableDataset.from_prefix(uri, shuffle=True)) == COUNT  # as older s3dlio has it
 
 
 def test_options_a_map_dataset_cannot_honour_are_refused(uri: str) -> None:

@@ -94,6 +94,17 @@ def test_batches_by_index_and_workers(tmp_path: Path) -> None:
     assert torch.equal(torch.cat(list(loader)).sort(dim=0).values, ROWS)
 
 
+def test_text_in_a_record_is_not_decoded(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(tar_of([("one.txt", "grün".encode()), ("one.jpg", b"picture")]))
+    uri = f"file://{tmp_path}/"
+    (sample,) = S3IterableDataset(uri, records="webdataset")
+    assert sample["__key__"] == "one"
+    assert torch.equal(sample["txt"], torch.tensor(list("grün".encode()), dtype=torch.uint8))
+    assert list(S3IterableDataset(uri, records="webdataset", return_type="bytes")) == [
+        {"__key__": "one", "txt": "grün".encode(), "jpg": b"picture"}
+    ]
+
+
 def test_only_the_ranges_of_records_are_asked_for(fault_server: FaultServer) -> None:
     fault_server.put_object("data", "a.tfrecord", tfrecord_of([bytes([n]) * 1000 for n in range(5)]))
     opening = {**credentials_of(fault_server), "tuning": Tuning(**QUICK)}

@@ -5,6 +5,8 @@ import tarfile
 
 import pytest
 from core.records.record_bytes import decoded, ranges_of, tar_of
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from s3dlio_core import RecordError
 from s3dlio_core.records import format_named
@@ -101,6 +103,26 @@ def test_webdataset_groups_the_same() -> None:
         key = sample.pop("__key__")
         groups.append((key, {name: data for name, data in sample.items() if not name.startswith("__")}))
     assert groups == SAMPLES
+
+
+PIECES = st.sampled_from(["__meta__", "__", "___", "____", "__a", "a__", "__m.x__", "x", "y.b", "X.C.d", "é.f"])
+NAMES = st.lists(PIECES, min_size=1, max_size=3).map("/".join)
+
+
+@settings(max_examples=200, deadline=None)
+@given(names=st.lists(NAMES, max_size=6, unique=True))
+@example(names=["a.x", "__meta__/b.x", "__meta__", "a.y", "in/__meta__/c.x", "__m.x__"])
+def test_whatever_the_names_webdataset_finds_the_same_samples(names: list[str]) -> None:
+    iterators = pytest.importorskip("webdataset.tariterators")
+    data = tar_of([(name, name.encode()) for name in names])
+    files = [{**file, "__url__": ""} for file in iterators.tar_file_iterator(io.BytesIO(data))]
+    try:
+        theirs = [plain({k: v for k, v in s.items() if k != "__url__"}) for s in iterators.group_by_keys(files)]
+    except ValueError:  # a field twice
+        with pytest.raises(RecordError, match="again"):
+            ranges_of(FORMAT, data)
+        return
+    assert [plain(sample) for sample in decoded(FORMAT, data)] == theirs
 
 
 def test_fields_are_not_copied() -> None:
