@@ -5,6 +5,7 @@
 
 #include "engine/stats/stats.h"
 #include "engine/transfer/document_call.h"
+#include "engine/transfer/head_call.h"
 #include "engine/transfer/objects.h"
 #include "engine/transfer/plan.h"
 #include "engine/transfer/put.h"
@@ -28,12 +29,9 @@ class Copy : public std::enable_shared_from_this<Copy> {
     });
     CallTraits traits = traits_of_copy();
     traits.key = inner_request_.source_bucket.empty() ? inner_request_.source_key : inner_request_.key;
-    run(std::make_shared<DocumentCall<ObjectMeta>>(
-        inner_context_, std::move(traits),
+    run(std::make_shared<HeadCall>(
+        inner_context_, std::move(traits), inner_request_.source_key,
         [self = shared_from_this()] { return self->inner_context_->dialect->head_source(self->inner_request_); },
-        [self = shared_from_this()](const http::ResponseHead& head, std::string_view) -> Reading<ObjectMeta> {
-          return self->inner_context_->dialect->read_meta(self->inner_request_.source_key, head);
-        },
         [self = shared_from_this()](Result<ObjectMeta> source, const Call&) { self->take_source(std::move(source)); }));
     return future;
   }
@@ -91,6 +89,11 @@ class Copy : public std::enable_shared_from_this<Copy> {
   }
 
   void copy_in_parts(ObjectMeta source) {
+    if (source.etag.empty() && inner_request_.source_version_id.empty()) {
+      return end(named(make_error(ErrorCode::kUnsupported,
+                                  "the source has no ETag: its parts could be copied from different generations of it"),
+                       *inner_context_, "copy", inner_request_.source_key));
+    }
     // An upload in parts begins blank: what a plain copy takes along has to be given.
     const bool replaces = !inner_options_.content_type.empty() || !inner_options_.content_encoding.empty() ||
                           !inner_options_.user_metadata.empty();
