@@ -168,8 +168,13 @@ def _looked_at(source: Source) -> Steps[tuple[Source, Whole]]:
 
 
 def _pieces(source: Source, start: int, end: int, piece: int) -> Iterator[Pending[Buffer]]:
-    """Bytes [start, end) in order, all of one version of the object; some are asked for before their turn."""
+    """Bytes [start, end) in order, all of one version of the object; some are asked for before their turn.
+
+    Where the service gives no ETag nothing would tell two versions apart: then it is one piece, whatever its size.
+    """
     native = source.store._native()
+    if not source.etag:
+        piece = end - start
     ahead: deque[Pending[Buffer]] = deque()
     for first in range(start, end, piece):
         last = min(first + piece, end)

@@ -8,7 +8,7 @@ from typing import Any
 
 from s3dlio_core import _ext
 from s3dlio_core._many import Steps, run, run_many
-from s3dlio_core.errors import RecordError
+from s3dlio_core.errors import RecordError, UnsupportedOperationError
 from s3dlio_core.safetensors_header import FIRST_READ, LENGTH_BYTES, SafetensorsHeader, header_end, parse_header
 from s3dlio_core.store import Store
 
@@ -82,6 +82,7 @@ def open_source(store: Store, key: str) -> Source:
 
     Raises:
         ObjectNotFoundError: Nothing is stored at `key`.
+        UnsupportedOperationError: The service gives no ETag: generations cannot be told apart.
     """
     return run(_stat(store, key))
 
@@ -97,6 +98,12 @@ def open_safetensors(places: Iterable[tuple[Store, str]], in_flight: int) -> lis
 
 def _stat(store: Store, key: str) -> Steps[Source]:
     meta = yield store._native().head(key, "")
+    if not meta.etag:
+        message = (
+            "the service gives no ETag, so that tensors read one by one could come from different generations of the "
+            "object; read it whole with get() and load it from memory, or download it"
+        )
+        raise UnsupportedOperationError(message, operation="open", uri=store.uri_of(key))
     return Source(store, key, meta.size, meta.etag)
 
 

@@ -24,7 +24,7 @@ namespace s3dlio {
 
 struct ObjectMeta {
   std::string key;
-  uint64_t size = 0;
+  uint64_t size = 0;  // as the service stated it: where it states none, a verb finds it out or fails
   std::string etag;  // as the service gives it, quotes included; "" where there is none
   std::string version_id;
   double last_modified = 0;  // seconds since the epoch; 0: unknown

@@ -23,7 +23,8 @@ class ObjectReader(io.RawIOBase):
 
     Sequential reads are served from windows fetched ahead, which grow from 256 KiB to `read_ahead_bytes`; a read at
     least as large as the window goes straight into the caller's memory. All of it is read from the generation that was
-    there at opening: PreconditionError if the object is replaced meanwhile.
+    there at opening: PreconditionError if the object is replaced meanwhile. Where the service gives no ETag (and no
+    version was named) nothing would tell generations apart: the first read then fetches the whole object at once.
 
     Attributes:
         key: Below the store's prefix.
@@ -59,6 +60,7 @@ class ObjectReader(io.RawIOBase):
         self._position = 0
         self._largest_window = read_ahead_bytes
         self._window_size = min(_FIRST_WINDOW, read_ahead_bytes)
+        self._whole = not self.etag and not self._version_id
         self._window = memoryview(b"")  # bytes [_window_start, _window_start + len) of the object
         self._window_start = 0
         self._following: Pending[Buffer] | None = None  # the window behind it, on its way
@@ -108,6 +110,8 @@ class ObjectReader(io.RawIOBase):
         while done < wanted:
             if count := self._from_window(target[done:wanted]):
                 done += count
+            elif self._whole:
+                self._fetch_whole()
             elif wanted - done >= self._window_size:
                 done += self._straight(target[done:wanted])
             else:
@@ -175,6 +179,12 @@ class ObjectReader(io.RawIOBase):
             raise self._cut_short()
         return count
 
+    def _fetch_whole(self) -> None:
+        self._window = self._store._native().get(self.key, None, "", "", "").wait().memoryview()
+        self._window_start = 0
+        if len(self._window) != self.size:
+            raise self._cut_short()
+
     def _advance_window(self) -> None:
         """Make the window hold the position, and ask for the one behind it when reading is sequential."""
         sequential = self._position == self._window_start + len(self._window)
@@ -206,7 +216,9 @@ class ObjectReader(io.RawIOBase):
             raise self._cut_short()
 
     def _cut_short(self) -> Exception:
-        message = f"the object ends before byte {self.size}, its size when it was opened; it was replaced meanwhile"
+        message = (
+            f"the object does not end at byte {self.size}, as it did when it was opened; it was replaced meanwhile"
+        )
         return PreconditionError(message, operation="read", uri=self.uri)
 
 

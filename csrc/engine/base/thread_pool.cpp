@@ -7,7 +7,7 @@
 
 namespace s3dlio {
 
-void ThreadPool::run(std::function<void()> work, uint32_t most) {
+bool ThreadPool::run(std::function<void()>&& work, uint32_t most) {
   std::lock_guard lock(inner_mutex_);
   inner_queue_.push_back(std::move(work));
   if (inner_queue_.size() > inner_idle_ && inner_threads_ < most) {
@@ -16,12 +16,14 @@ void ThreadPool::run(std::function<void()> work, uint32_t most) {
       ++inner_threads_;
     } catch (const std::system_error&) {
       if (inner_threads_ == 0) {
+        work = std::move(inner_queue_.back());
         inner_queue_.pop_back();
-        throw;
+        return false;
       }
     }
   }
   inner_ready_.notify_one();
+  return true;
 }
 
 void ThreadPool::serve() {

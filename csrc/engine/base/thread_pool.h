@@ -19,9 +19,9 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   // Any thread; pieces of work start in order and must not wait for each other. One more thread is started when all
-  // are busy and there are fewer than `most`. std::system_error: the system gives no thread and there is none yet; the
-  // work is dropped then.
-  void run(std::function<void()> work, uint32_t most);
+  // are busy and there are fewer than `most`. False: the system gives no thread and there is none yet; `work` is left
+  // as it was.
+  [[nodiscard]] bool run(std::function<void()>&& work, uint32_t most);
 
  private:
   void serve();

@@ -7,6 +7,8 @@
 #include <functional>
 #include <memory>
 
+#include "engine/base/result.h"
+
 namespace s3dlio::net {
 
 using Clock = std::chrono::steady_clock;
@@ -44,13 +46,16 @@ class LoopGroup {
  public:
   static LoopGroup& instance();
   virtual ~LoopGroup() = default;
+  // Starts them, where that is not done: as many as the system gives threads for, at least one. kIo: it gives none;
+  // another try may succeed.
+  virtual Result<Unit> start() = 0;
   virtual size_t size() const = 0;
   virtual EventLoop& at(size_t index) = 0;
-  virtual EventLoop& next() = 0;  // round robin; any thread
+  virtual EventLoop& next() = 0;  // round robin; any thread, once start() succeeded
 };
 
 // Runs blocking work (name look-ups, credential refresh) on helper threads, started at first use, anew in a forked
-// child.
-void run_blocking(std::function<void()> work);
+// child. False: the system gives no thread; `work` is dropped and will not run.
+[[nodiscard]] bool run_blocking(std::function<void()> work);
 
 }  // namespace s3dlio::net

@@ -5,9 +5,12 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
+#include "engine/base/log.h"
 #include "engine/base/per_process.h"
 #include "engine/net/event_loop.h"
 
@@ -28,18 +31,40 @@ size_t wanted_loops() {
 
 class ProcessLoops final : public LoopGroup {
  public:
-  size_t size() const override { return count_; }
+  Result<Unit> start() override {
+    if (count_.load(std::memory_order_acquire) > 0) return Unit();
+    std::lock_guard lock(mutex_);
+    if (!loops_.empty()) return Unit();
+    std::string reason;
+    try {
+      for (size_t wanted = wanted_loops(); loops_.size() < wanted;) loops_.push_back(make_event_loop());
+    } catch (const std::system_error& failure) {
+      reason = failure.what();
+    }
+    if (loops_.empty()) {
+      return make_error(ErrorCode::kIo,
+                        "no thread can be started for the transfer: " + reason +
+                            "; check the limits on processes and open files (ulimit -u, ulimit -n, the pids cgroup)");
+    }
+    if (!reason.empty()) {
+      log(LogLevel::kWarning, "only " + std::to_string(loops_.size()) + " threads could be started: " + reason);
+    }
+    count_.store(loops_.size(), std::memory_order_release);
+    return Unit();
+  }
+  size_t size() const override { return count_.load(std::memory_order_acquire); }
   EventLoop& at(size_t index) override {
-    std::call_once(started_, [this] {
-      for (size_t i = 0; i < count_; ++i) loops_.push_back(make_event_loop());
-    });
+    static_cast<void>(start());
     return *loops_.at(index);
   }
-  EventLoop& next() override { return at(turn_.fetch_add(1, std::memory_order_relaxed) % count_); }
+  EventLoop& next() override {
+    const size_t turn = turn_.fetch_add(1, std::memory_order_relaxed);
+    return at(turn % std::max<size_t>(1, size()));
+  }
 
  private:
-  const size_t count_ = wanted_loops();
-  std::once_flag started_;
+  std::mutex mutex_;
+  std::atomic<size_t> count_{0};  // loops_ does not change any more once this is set
   std::atomic<size_t> turn_{0};
   std::vector<std::unique_ptr<EventLoop>> loops_;
 };

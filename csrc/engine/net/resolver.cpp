@@ -76,7 +76,11 @@ void Resolver::resolve(EventLoop& loop, const std::string& host, uint16_t port, 
 
 void Resolver::ask(const Name& name) {
   count(counters().dns_lookups);
-  run_blocking([self = shared_from_this(), name] { self->learn(name, self->lookup_(name.first, name.second)); });
+  if (run_blocking([self = shared_from_this(), name] { self->learn(name, self->lookup_(name.first, name.second)); })) {
+    return;
+  }
+  learn(name, make_error(ErrorCode::kConnection, "cannot resolve host '" + name.first +
+                                                     "': the system gives no thread to ask from (ulimit -u)"));
 }
 
 void Resolver::learn(const Name& name, Result<std::vector<Address>> found) {

@@ -17,6 +17,6 @@ PerProcess<Helpers> helpers;
 
 }  // namespace
 
-void run_blocking(std::function<void()> work) { helpers.get().run(std::move(work), kMostHelpers); }
+bool run_blocking(std::function<void()> work) { return helpers.get().run(std::move(work), kMostHelpers); }
 
 }  // namespace s3dlio::net

@@ -13,7 +13,12 @@ namespace {
 
 // Less than this is the network, not the clock.
 constexpr std::chrono::seconds kClockTolerance(2);
+// More than this is a nonsensical date, not a clock without a battery.
+constexpr std::chrono::years kClockBelief(100);
 constexpr uint32_t kFreeResends = 3;  // after that many closed idle connections the server is closing on purpose
+constexpr uint32_t kMostDoublings = 8;
+// Of a throttled call that keeps its place, perhaps the only one: the others are not to wait for long. In backoff_base.
+constexpr int kLongestPause = 16;
 
 // Whether an answer other than success leaves open what became of the request. A refusal that the service itself
 // words (an error document with a code) is one; what a proxy says of a service that it could not reach is not.
@@ -52,7 +57,7 @@ void Call::attempt() {
   if (inner_state_ == State::kEnded) return;
   inner_timer_ = 0;
   inner_state_ = State::kWindow;
-  if (!inner_traits_.urgent) {
+  if (!inner_traits_.urgent && !inner_in_window_) {
     // The place is ours from the moment it is granted, also when that happens before acquire() returns.
     if (!inner_context_->window.acquire(inner_traits_.bytes, shared_from_this())) return;
     inner_in_window_ = true;
@@ -106,7 +111,7 @@ void Call::send(const SharedCredentials& credentials) {
   inner_sampled_ = request.method == "GET" && !inner_traits_.slow_answer;
   http::ExchangeLimits limits;
   limits.first_byte_timeout = inner_traits_.slow_answer ? tuning.operation_timeout
-                              : inner_sampled_          ? inner_context_->first_byte.limit()
+                              : inner_sampled_          ? first_byte_limit()
                                                         : tuning.first_byte_timeout;
   // A service that works for minutes keeps the connection alive with a little white space now and then.
   limits.floor_bytes = inner_traits_.slow_answer ? 0 : tuning.stall_floor_bytes;
@@ -115,6 +120,13 @@ void Call::send(const SharedCredentials& credentials) {
   limits.fresh_connection = std::exchange(inner_fresh_connection_, false);
   inner_exchange_ = inner_context_->client->start(inner_loop_, inner_context_->dialect->endpoint(), std::move(request),
                                                   limits, shared_from_this());
+}
+
+// Some objects answer late (cold tiers, large ones put together first): who did not answer in the usual time is given
+// twice that at the next attempt, up to the bound that is set.
+std::chrono::nanoseconds Call::first_byte_limit() const {
+  const auto usual = inner_context_->first_byte.limit();
+  return std::min(inner_context_->tuning.first_byte_timeout, usual * (1 << std::min(inner_late_, kMostDoublings)));
 }
 
 http::BodyTarget Call::on_head(const http::ResponseHead& head) {
@@ -127,7 +139,10 @@ http::BodyTarget Call::on_head(const http::ResponseHead& head) {
   }
   if (inner_sampled_) inner_context_->first_byte.sample(inner_loop_.now() - inner_sent_);
   Accepted accepted = accept(head);
-  if (auto* memory = std::get_if<http::IntoMemory>(&accepted)) return std::move(*memory);
+  if (auto* memory = std::get_if<http::IntoMemory>(&accepted)) {
+    inner_context_->throttle.answered();  // long before its last byte, where that is far away
+    return std::move(*memory);
+  }
   if (auto* text = std::get_if<http::IntoString>(&accepted)) return std::move(*text);
   inner_rejection_ = std::move(std::get<Rejection>(accepted));
   return http::Refuse{inner_rejection_->error};
@@ -145,6 +160,7 @@ void Call::on_done(http::Outcome outcome) {
   if (outcome.error) return judge_transport(outcome);
   if (inner_error_head_) {
     const http::ResponseHead head = std::move(*inner_error_head_);
+    if (settles(head)) return succeed();
     return judge(inner_context_->dialect->read_error(head, outcome.text), &head, outcome.peer);
   }
   if (auto found = conclude(outcome)) return judge(std::move(*found), nullptr, outcome.peer);
@@ -161,11 +177,16 @@ void Call::judge(ServiceError found, const http::ResponseHead* head, std::string
     if (range && range->total) error.message += "; the object has " + std::to_string(*range->total) + " bytes";
   }
   const bool throttled = found.verdict == Verdict::kThrottled;
-  leave_window(throttled ? Window::Ended::kThrottled : Window::Ended::kFailed);
   if (throttled) {
     count(counters().throttled);
-  } else if (error.http_status >= 500) {
-    count(counters().server_errors);
+    if (inner_in_window_) inner_context_->window.throttled(inner_loop_.now());
+  } else {
+    leave_window(Window::Ended::kFailed);
+    if (error.http_status >= 500) {
+      count(counters().server_errors);
+    } else {
+      inner_context_->throttle.answered();
+    }
   }
   if (leaves_open(found, head == nullptr)) {
     inner_ambiguous_ = true;
@@ -193,6 +214,8 @@ void Call::judge(ServiceError found, const http::ResponseHead* head, std::string
       inner_redirected_ = true;
       count(counters().redirects_followed);
       return again_now();
+    case Verdict::kAskOtherwise:
+      return again_now();
     case Verdict::kRetry:
       if (error.code == ErrorCode::kProtocol && std::exchange(inner_rejected_once_, true)) return end(std::move(error));
       if (error.code == ErrorCode::kPreconditionFailed && inner_traits_.conflict_is_final) return end(std::move(error));
@@ -206,7 +229,7 @@ void Call::judge(ServiceError found, const http::ResponseHead* head, std::string
       server_wait = parse_retry_after(*text, inner_context_->service_now());
     }
   }
-  retry_or_end(std::move(error), kServerCost, server_wait);
+  retry_or_end(std::move(error), throttled ? Failure::kThrottled : Failure::kServer, server_wait);
 }
 
 bool Call::correct_clock(const http::ResponseHead* head) {
@@ -214,7 +237,8 @@ bool Call::correct_clock(const http::ResponseHead* head) {
   const auto text = head ? head->headers.find("Date") : std::nullopt;
   const auto theirs = text ? parse_http_date(*text) : std::nullopt;
   if (!theirs) return false;
-  const auto offset = std::chrono::round<std::chrono::seconds>(*theirs - inner_context_->environment.wall_now());
+  const auto offset = *theirs - std::chrono::round<std::chrono::seconds>(inner_context_->environment.wall_now());
+  if (std::chrono::abs(offset) > kClockBelief) return false;
   const auto known = std::chrono::seconds(inner_context_->clock_offset_seconds.load(std::memory_order_relaxed));
   // Another call may have corrected it between our signing and this answer; then sending again is enough.
   if (std::chrono::abs(offset - known) > kClockTolerance) {
@@ -234,7 +258,7 @@ void Call::judge_transport(http::Outcome& outcome) {
     if (!inner_rejection_->once_elsewhere || inner_rejected_once_) return end(std::move(inner_rejection_->error));
     inner_rejected_once_ = true;
     inner_fresh_connection_ = true;
-    return retry_or_end(std::move(inner_rejection_->error), kTransportCost, std::nullopt);
+    return retry_or_end(std::move(inner_rejection_->error), Failure::kTransport, std::nullopt);
   }
   // Half-read error bodies still tell the status; the transport's own story is less useful than that.
   if (inner_error_head_) {
@@ -242,6 +266,7 @@ void Call::judge_transport(http::Outcome& outcome) {
     return judge(inner_context_->dialect->read_error(head, outcome.text), &head, outcome.peer);
   }
   if (has_all()) return succeed();
+  if (error.code == ErrorCode::kTimeout && outcome.stage == http::Stage::kFirstByte) ++inner_late_;
   leave_window(Window::Ended::kFailed);
   inner_fresh_connection_ = true;
   // A server that carried the request out and reset before a byte of answer looks like one that closed an idle
@@ -268,12 +293,24 @@ void Call::judge_transport(http::Outcome& outcome) {
       return end(std::move(error));
     }
   }
-  retry_or_end(std::move(error), kTransportCost, std::nullopt);
+  retry_or_end(std::move(error), Failure::kTransport, std::nullopt);
 }
 
-void Call::retry_or_end(Error error, uint32_t cost, std::optional<std::chrono::nanoseconds> server_wait) {
+void Call::retry_or_end(Error error, Failure failure, std::optional<std::chrono::nanoseconds> server_wait) {
   const auto now = inner_loop_.now();
-  if (moved()) inner_failures_ = 0;  // only standing still is counted
+  // Only standing still is counted, and only standing still costs: else a link that cuts every body would use up the
+  // budget of all the others while the bytes come in.
+  const bool progressed = moved();
+  if (progressed) inner_failures_ = 0;
+  // Being told to slow down while others are served is no failure either.
+  const bool borne = failure == Failure::kThrottled && inner_context_->throttle.bears(now);
+  if (failure == Failure::kThrottled) {
+    if (!borne) {
+      inner_failures_ = std::max(inner_failures_, inner_throttles_);
+      leave_window(Window::Ended::kFailed);  // nothing goes through: let the others find out
+    }
+    ++inner_throttles_;
+  }
   const auto give_up = [&](GaveUp why) {
     describe_failure(error, inner_attempts_, now - inner_began_, why);
     const bool never_answered = !inner_context_->answered.load(std::memory_order_relaxed);
@@ -284,17 +321,23 @@ void Call::retry_or_end(Error error, uint32_t cost, std::optional<std::chrono::n
   };
   if (!inner_traits_.idempotent && inner_ambiguous_) return give_up(GaveUp::kMayHaveArrived);
   if (inner_traits_.one_at_a_time && inner_may_still_run_) return give_up(GaveUp::kMayHaveArrived);
-  if (inner_failures_ + 1 >= max_attempts()) return give_up(GaveUp::kAttempts);
-  auto delay = backoff_delay(inner_context_->tuning.backoff_base, inner_context_->tuning.backoff_cap, inner_failures_,
-                             inner_context_->environment.random());
+  if (!borne && inner_failures_ + 1 >= max_attempts()) return give_up(GaveUp::kAttempts);
+  const Tuning& tuning = inner_context_->tuning;
+  const double random = inner_context_->environment.random();
+  auto delay =
+      borne ? throttle_delay(tuning.backoff_base, std::min(tuning.backoff_cap, kLongestPause * tuning.backoff_base),
+                             inner_throttles_ - 1, random)
+            : backoff_delay(tuning.backoff_base, tuning.backoff_cap, inner_failures_, random);
   if (server_wait) delay = std::max(delay, *server_wait);
   if (now + delay >= inner_deadline_) return give_up(GaveUp::kDeadline);
+  uint32_t cost = failure == Failure::kTransport ? kTransportCost : kServerCost;
+  if (borne || progressed) cost = 0;
   if (!inner_context_->budget.take(cost)) {
     count(counters().retry_budget_exhausted);
     return give_up(GaveUp::kBudget);
   }
   inner_last_cost_ = cost;
-  ++inner_failures_;
+  if (!borne) ++inner_failures_;
   count(counters().retries);
   inner_state_ = State::kBackoff;
   inner_timer_ = inner_loop_.call_after(delay, [self = shared_from_this()] { self->attempt(); });
@@ -308,6 +351,8 @@ void Call::again_now() {
 
 bool Call::reissue() {
   if (inner_state_ != State::kSending || !inner_exchange_) return false;
+  if (!inner_context_->budget.take(kServerCost)) return false;
+  inner_last_cost_ += kServerCost;
   inner_exchange_->cancel();
   inner_exchange_.reset();
   leave_window(Window::Ended::kFailed);
@@ -325,6 +370,7 @@ void Call::leave_window(Window::Ended how) {
 // ---- the end ----
 
 void Call::succeed() {
+  inner_context_->throttle.answered();
   inner_context_->budget.repay(inner_last_cost_ > 0 ? inner_last_cost_ : 1);
   leave_window(Window::Ended::kDone);
   end(std::nullopt);
@@ -345,6 +391,7 @@ void Call::cancel() {
 
 void Call::end(std::optional<Error> error) {
   inner_state_ = State::kEnded;
+  leave_window(Window::Ended::kFailed);  // a throttled call still has its place
   if (error) error = described(std::move(*error));
   ended(std::move(error));
 }

@@ -56,6 +56,8 @@ class Call : public http::ResponseHandler, public Window::Waiter, public std::en
   virtual void received(std::span<const std::byte>) {}          // as http::ResponseHandler::on_body
   // The 2xx answer is complete. Nothing: the call succeeded. Else what the answer turned out to be.
   virtual std::optional<ServiceError> conclude(http::Outcome& outcome) = 0;
+  // An answer outside 2xx that says all the same what was asked: the call succeeded.
+  virtual bool settles(const http::ResponseHead&) { return false; }
   // The exchange failed, but only after the last byte that was wanted.
   virtual bool has_all() const { return false; }
   // After a failed attempt: enough bytes arrived since the one before, and only the rest will be asked for.
@@ -67,7 +69,7 @@ class Call : public http::ResponseHandler, public Window::Waiter, public std::en
   net::EventLoop& loop() { return inner_loop_; }
   const CallTraits& traits() const { return inner_traits_; }
   // Stops the running exchange and asks again over a fresh connection, at no waiting. On the loop. False: nothing is
-  // running.
+  // running, or too few tokens are left; what it costs is given back when the call succeeds.
   bool reissue();
   void ask_fresh_connection() { inner_fresh_connection_ = true; }  // for the next attempt
   Error described(Error error) const;                              // with operation, uri, attempts
@@ -84,12 +86,14 @@ class Call : public http::ResponseHandler, public Window::Waiter, public std::en
   void attempt();
   void with_place();
   void send(const SharedCredentials& credentials);
+  std::chrono::nanoseconds first_byte_limit() const;
   void cancel();
   void leave_window(Window::Ended how);
   void judge(ServiceError found, const http::ResponseHead* head, std::string_view peer);
   void judge_transport(http::Outcome& outcome);
   bool correct_clock(const http::ResponseHead* head);
-  void retry_or_end(Error error, uint32_t cost, std::optional<std::chrono::nanoseconds> server_wait);
+  enum class Failure : uint8_t { kServer, kThrottled, kTransport };
+  void retry_or_end(Error error, Failure failure, std::optional<std::chrono::nanoseconds> server_wait);
   void again_now();
   void succeed();
   void end(std::optional<Error> error);
@@ -112,7 +116,9 @@ class Call : public http::ResponseHandler, public Window::Waiter, public std::en
   net::Clock::time_point inner_deadline_{};
   int inner_attempts_ = 0;
   uint32_t inner_failures_ = 0;   // in a row, without progress
-  uint32_t inner_last_cost_ = 0;  // taken from the budget by the last retry
+  uint32_t inner_throttles_ = 0;  // told to slow down, in all
+  uint32_t inner_late_ = 0;       // attempts whose first byte did not come in time
+  uint32_t inner_last_cost_ = 0;  // taken from the budget by the last retry, and by hedges since
   uint32_t inner_stale_ = 0;
   bool inner_fresh_connection_ = false;
   bool inner_sampled_ = false;  // the time to this attempt's first byte teaches the time-out

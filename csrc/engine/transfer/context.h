@@ -11,6 +11,7 @@
 #include "engine/transfer/environment.h"
 #include "engine/transfer/first_byte.h"
 #include "engine/transfer/retry.h"
+#include "engine/transfer/throttle.h"
 #include "engine/transfer/window.h"
 #include "engine/tuning.h"
 
@@ -25,6 +26,7 @@ struct Context {
         environment(the_environment),
         limits(dialect->limits()),
         budget(tuning.retry_budget),
+        throttle(2 * longest_wait(tuning.backoff_base, tuning.backoff_cap, tuning.max_attempts)),
         credentials(std::make_shared<CredentialsCache>(std::move(source), environment)),
         window(tuning.max_in_flight_bytes, tuning.initial_connections, tuning.max_connections),
         first_byte(tuning.first_byte_timeout) {}
@@ -40,6 +42,7 @@ struct Context {
   const Environment environment;
   const Limits limits;
   RetryBudget budget;
+  Throttle throttle;
   const std::shared_ptr<CredentialsCache> credentials;
   Window window;
   FirstByteEstimate first_byte;

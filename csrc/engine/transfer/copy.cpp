@@ -7,6 +7,7 @@
 #include "engine/stats/stats.h"
 #include "engine/transfer/document_call.h"
 #include "engine/transfer/etag.h"
+#include "engine/transfer/head_call.h"
 #include "engine/transfer/http_date.h"
 #include "engine/transfer/objects.h"
 #include "engine/transfer/patience.h"
@@ -40,14 +41,13 @@ class Copy : public std::enable_shared_from_this<Copy> {
     });
     CallTraits traits = traits_of_copy();
     traits.key = inner_request_.source_bucket.empty() ? inner_request_.source_key : inner_request_.key;
-    run(std::make_shared<DocumentCall<ObjectMeta>>(
-        inner_context_, std::move(traits),
+    run(std::make_shared<HeadCall>(
+        inner_context_, std::move(traits), inner_request_.source_key,
         [self = shared_from_this()] { return self->inner_context_->dialect->head_source(self->inner_request_); },
-        [self = shared_from_this()](const http::ResponseHead& head, std::string_view) -> Reading<ObjectMeta> {
-          self->inner_asked_at_ = self->time_of(head);
-          return self->inner_context_->dialect->read_meta(self->inner_request_.source_key, head);
-        },
-        [self = shared_from_this()](Result<ObjectMeta> source, const Call&) { self->take_source(std::move(source)); }));
+        [self = shared_from_this()](Result<ObjectMeta> source, const HeadCall& call) {
+          self->inner_asked_at_ = self->time_of(call.told());
+          self->take_source(std::move(source));
+        }));
     return future;
   }
 
@@ -61,7 +61,8 @@ class Copy : public std::enable_shared_from_this<Copy> {
 
   double time_of(const http::ResponseHead& head) const {
     const auto date = parse_http_date(head.headers.find("Date").value_or(""));
-    return std::chrono::duration<double>(date.value_or(inner_context_->service_now()).time_since_epoch()).count();
+    const auto now = std::chrono::floor<std::chrono::seconds>(inner_context_->service_now());
+    return std::chrono::duration<double>(date.value_or(now).time_since_epoch()).count();
   }
 
   void run(std::shared_ptr<Call> call) {
@@ -126,12 +127,9 @@ class Copy : public std::enable_shared_from_this<Copy> {
     CallTraits traits = traits_of_copy();
     traits.max_attempts = kLookAttempts;
     const auto self = shared_from_this();
-    run(std::make_shared<DocumentCall<ObjectMeta>>(
-        inner_context_, std::move(traits),
+    run(std::make_shared<HeadCall>(
+        inner_context_, std::move(traits), inner_request_.key,
         [self] { return self->inner_context_->dialect->head(self->inner_request_.key, "", true); },
-        [self](const http::ResponseHead& head, std::string_view) -> Reading<ObjectMeta> {
-          return self->inner_context_->dialect->read_meta(self->inner_request_.key, head);
-        },
         [self](const Result<ObjectMeta>& target, const Call&) { self->take_target(target); }));
   }
 
@@ -209,6 +207,11 @@ class Copy : public std::enable_shared_from_this<Copy> {
 
   void copy_in_parts() {
     const ObjectMeta& source = inner_source_;
+    if (source.etag.empty() && inner_request_.source_version_id.empty()) {
+      return end(named(make_error(ErrorCode::kUnsupported,
+                                  "the source has no ETag: its parts could be copied from different generations of it"),
+                       *inner_context_, "copy", inner_request_.source_key));
+    }
     const Limits& limits = inner_context_->limits;
     const uint64_t wanted = std::min(inner_options_.part_size.value_or(kCopyPartSize), limits.max_copy_size);
     const uint64_t part_size = upload_part_size(source.size, wanted, limits);

@@ -13,7 +13,8 @@ constexpr std::chrono::minutes kRenewAhead(5);
 constexpr std::chrono::seconds kRenewPause(30);  // between two failed renewals while the old ones still serve
 
 std::chrono::system_clock::time_point end_of(const Credentials& credentials) {
-  if (!credentials.expires_at) return std::chrono::system_clock::time_point::max();
+  constexpr double kLatest = 9e9;  // in the year 2255; sources write 9999 for "never", which the clock cannot hold
+  if (!credentials.expires_at || *credentials.expires_at > kLatest) return std::chrono::system_clock::time_point::max();
   return std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(
       std::chrono::duration<double>(*credentials.expires_at)));
 }
@@ -36,7 +37,7 @@ SharedCredentials CredentialsCache::current(std::chrono::system_clock::time_poin
   }
   if (end - now < kRenewAhead && now >= inner_next_try_) {
     inner_next_try_ = now + kRenewPause;
-    renew_locked();
+    static_cast<void>(renew_locked());  // the old ones still serve
   }
   return inner_current_;
 }
@@ -48,11 +49,13 @@ void CredentialsCache::get(Ready ready) {
     in_hand = inner_current_;
     if (!in_hand) {
       inner_waiters_.push_back(std::move(ready));
-      renew_locked();
-      return;
+      if (renew_locked()) return;
+      ready = std::move(inner_waiters_.back());
+      inner_waiters_.pop_back();
     }
   }
-  ready(in_hand);
+  if (in_hand) return ready(in_hand);
+  ready(make_error(ErrorCode::kCredentials, "the system gives no thread to ask for credentials from (ulimit -u)"));
 }
 
 void CredentialsCache::invalidate(const SharedCredentials& used) {
@@ -60,10 +63,9 @@ void CredentialsCache::invalidate(const SharedCredentials& used) {
   if (inner_source_ && inner_current_ == used) inner_current_.reset();
 }
 
-void CredentialsCache::renew_locked() {
-  if (inner_renewing_) return;
-  inner_renewing_ = true;
-  inner_environment_.run_blocking([self = shared_from_this()] {
+bool CredentialsCache::renew_locked() {
+  if (inner_renewing_) return true;
+  inner_renewing_ = inner_environment_.run_blocking([self = shared_from_this()] {
     // The source is foreign code (Python): nothing it throws may end a helper thread.
     try {
       self->learnt(self->inner_source_());
@@ -73,6 +75,7 @@ void CredentialsCache::renew_locked() {
       self->learnt(make_error(ErrorCode::kCredentials, "the credential source failed"));
     }
   });
+  return inner_renewing_;
 }
 
 void CredentialsCache::learnt(Result<Credentials> result) {

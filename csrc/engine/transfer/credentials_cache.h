@@ -33,7 +33,7 @@ class CredentialsCache : public std::enable_shared_from_this<CredentialsCache> {
   bool can_refresh() const { return inner_source_ != nullptr; }
 
  private:
-  void renew_locked();
+  bool renew_locked();  // false: there is no thread for it
   void learnt(Result<Credentials> result);
 
   const CredentialSource inner_source_;

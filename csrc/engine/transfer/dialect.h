@@ -50,6 +50,7 @@ enum class Verdict : uint8_t {
   kRefreshCredentials,  // once, then kFinal
   kFixClock,            // once: learn the offset from the Date header
   kRedirect,            // once: the dialect has learnt region or endpoint, sign and send again
+  kAskOtherwise,        // the call's next request is another one: send it at once
 };
 struct ServiceError {
   Error error;
@@ -93,7 +94,10 @@ class Dialect {
   // ---- objects ----
   virtual http::Request get(const GetTarget& target) const = 0;
   virtual http::Request head(std::string_view key, std::string_view version_id, bool want_checksum) const = 0;
-  virtual ObjectMeta read_meta(std::string_view key, const http::ResponseHead& head) const = 0;
+  // How large the whole object is, as an answer to get/head says it. Nothing where it does not say: unknown is not 0.
+  virtual std::optional<uint64_t> read_size(const http::ResponseHead& head) const = 0;
+  // The rest of what it says, about an object of that size.
+  virtual ObjectMeta read_meta(std::string_view key, const http::ResponseHead& head, uint64_t size) const = 0;
   // The full-object checksum an answer to get/head carries, if it is of a kind that can be verified (not composite).
   virtual Checksum read_checksum(const http::ResponseHead& head) const = 0;
   virtual http::Request put(std::string_view key, const PutOptions& options, const Checksum& checksum) const = 0;

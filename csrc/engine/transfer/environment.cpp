@@ -14,10 +14,11 @@ double random_unit() {
 
 Environment Environment::real() {
   Environment environment;
+  environment.start = [] { return net::LoopGroup::instance().start(); };
   environment.next_loop = []() -> net::EventLoop& { return net::LoopGroup::instance().next(); };
   environment.wall_now = [] { return std::chrono::system_clock::now(); };
   environment.random = random_unit;
-  environment.run_blocking = [](std::function<void()> work) { net::run_blocking(std::move(work)); };
+  environment.run_blocking = [](std::function<void()> work) { return net::run_blocking(std::move(work)); };
   return environment;
 }
 

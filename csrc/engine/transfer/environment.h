@@ -10,10 +10,12 @@ namespace s3dlio::transfer {
 
 // Every function may be called from any thread.
 struct Environment {
+  // Once it has succeeded, next_loop() has one to give. kIo: there is no thread to be had.
+  std::function<Result<Unit>()> start;
   std::function<net::EventLoop&()> next_loop;  // where the next call lives
   std::function<std::chrono::system_clock::time_point()> wall_now;
-  std::function<double()> random;  // [0, 1)
-  std::function<void(std::function<void()>)> run_blocking;
+  std::function<double()> random;                           // [0, 1)
+  std::function<bool(std::function<void()>)> run_blocking;  // false: no thread, the work is dropped
 
   static Environment real();
 };

@@ -88,6 +88,12 @@ class ReadRanges final : public PromisedRead<RangesResult> {
     return inner_plan_.parts.front();
   }
 
+  PartPlan all_scattered() override {
+    constexpr uint64_t kEverything = 1ull << 62;
+    inner_plan_ = plan_scatter(inner_ranges_, kEverything, kEverything);
+    return inner_plan_.parts.front();
+  }
+
   Result<std::vector<PartPlan>> rest_scattered(uint64_t total) override {
     for (const RangeInto& range : inner_ranges_) {
       const bool empty_of_empty = range.offset == 0 && total == 0;

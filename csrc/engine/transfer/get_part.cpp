@@ -1,6 +1,7 @@
 #include "engine/transfer/get_part.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "engine/stats/stats.h"
@@ -10,6 +11,7 @@ namespace {
 
 constexpr uint64_t kProgressWorth = 64 << 10;  // bytes that make a failed attempt count as moving
 constexpr int kMostHedges = 2;
+constexpr uint64_t kMostUnsized = 64ull << 20;  // bytes of an answer that does not say how long it is
 
 }  // namespace
 
@@ -31,8 +33,11 @@ http::Request GetPart::build() {
   target.version_id = inner_read_->options().version_id;
   inner_match_ = inner_read_->etag_to_match();
   target.if_match = inner_match_;
-  // Without an etag nobody can promise that the tail belongs to the same object.
-  if (written() > 0 && inner_match_.empty()) start_over();
+  // Nobody could promise that the tail belongs to the same object.
+  if (written() > 0 && !inner_read_->tells_generations_apart()) start_over();
+  // An answer without a length that broke, or was longer than one may be: the answer to a range says how long it is.
+  if (inner_unsized_ && std::exchange(inner_plainly_, false)) inner_plan_.end = context().tuning.part_size;
+  inner_unsized_.reset();
   if (inner_plainly_ && written() == 0) {
     inner_asked_.reset();
   } else {
@@ -56,13 +61,25 @@ void GetPart::start_over() {
 // ---- the answer ----
 
 Call::Accepted GetPart::accept(const http::ResponseHead& head) {
-  auto shape = shape_of_answer(head, inner_asked_);
-  if (!shape) return Rejection{std::move(shape).error(), true};
-  auto admitted = inner_read_->admit(head, *shape, inner_plan_);
-  if (!admitted) {
-    const bool once_elsewhere = admitted.error().code == ErrorCode::kProtocol;
-    return Rejection{std::move(admitted).error(), once_elsewhere};
+  if (auto error = compressed_on_the_way(head)) return Rejection{std::move(*error), true};
+  if (is_unsized(head)) {
+    inner_unsized_ = head;
+    http::IntoString text;
+    text.max_bytes = kMostUnsized;
+    return text;
   }
+  auto memory = admit(head, false);
+  if (memory) return std::move(memory).value();
+  const bool once_elsewhere = memory.error().code == ErrorCode::kProtocol && !inner_read_->needs_one_answer();
+  return Rejection{std::move(memory).error(), once_elsewhere};
+}
+
+// The object is the one being read: where the rest of the part goes.
+Result<http::IntoMemory> GetPart::admit(const http::ResponseHead& head, bool all_here) {
+  auto shape = shape_of_answer(head, inner_asked_);
+  if (!shape) return std::move(shape).error();
+  auto admitted = inner_read_->admit(head, *shape, inner_plan_, all_here);
+  if (!admitted) return std::move(admitted).error();
   inner_plan_ = std::move(admitted->plan);
   inner_wanted_.store(wanted_bytes(inner_plan_), std::memory_order_relaxed);
   if (!std::exchange(inner_placed_, true)) inner_crc_kind_ = admitted->crc_kind;
@@ -86,7 +103,29 @@ void GetPart::received(std::span<const std::byte> bytes) {
   inner_written_.store(written() + bytes.size(), std::memory_order_relaxed);
 }
 
-std::optional<ServiceError> GetPart::conclude(http::Outcome&) {
+// The whole object came in chunks, and only now it is known how large it is.
+std::optional<ServiceError> GetPart::take_unsized(std::string_view body) {
+  http::ResponseHead head = std::move(*inner_unsized_);
+  inner_unsized_.reset();
+  head.content_length = body.size();
+  auto memory = admit(head, true);
+  if (!memory) return ServiceError{std::move(memory).error(), Verdict::kFinal};
+  for (const auto& segment : memory->segments) {
+    if (segment.data() != nullptr && !segment.empty()) {
+      std::memcpy(segment.data(), body.data(), segment.size());
+      count(counters().bytes_copied, segment.size());
+      count(counters().bytes_received, segment.size());
+      received(segment);
+    }
+    body.remove_prefix(segment.size());
+  }
+  return std::nullopt;
+}
+
+std::optional<ServiceError> GetPart::conclude(http::Outcome& outcome) {
+  if (inner_unsized_) {
+    if (auto error = take_unsized(outcome.text)) return error;
+  }
   const Progress all = progress(loop().now());
   inner_began_.store(0, std::memory_order_relaxed);
   if (all.bytes > 0 && all.elapsed.count() > 0) inner_mean_rate_ = all.rate();
@@ -101,9 +140,12 @@ bool GetPart::has_all() const { return inner_placed_ && written() == inner_wante
 
 bool GetPart::moved() {
   inner_began_.store(0, std::memory_order_relaxed);
-  const bool enough = written() >= inner_written_before_ + kProgressWorth;
+  const uint64_t wanted = inner_wanted_.load(std::memory_order_relaxed);
+  const uint64_t gained = written() - inner_written_before_;
+  // Of a little rest half is enough.
+  const bool enough = gained > 0 && gained >= std::min(kProgressWorth, (wanted - inner_written_before_) / 2);
   inner_written_before_ = written();
-  return enough;
+  return enough && inner_read_->tells_generations_apart();  // else it begins again
 }
 
 void GetPart::ended(std::optional<Error> error) {
@@ -133,8 +175,7 @@ Progress GetPart::progress(net::Clock::time_point now) const {
 
 void GetPart::hedge_soon() {
   loop().post([self = std::static_pointer_cast<GetPart>(shared_from_this())] {
-    if (self->inner_hedges_ >= kMostHedges || !self->context().budget.take(kServerCost)) return;
-    if (!self->reissue()) return;
+    if (self->inner_hedges_ >= kMostHedges || !self->reissue()) return;
     self->inner_began_.store(0, std::memory_order_relaxed);
     ++self->inner_hedges_;
     count(counters().hedges);

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "engine/transfer/hedge.h"
 #include "engine/transfer/read.h"
@@ -38,14 +39,17 @@ class GetPart final : public Call {
   void ended(std::optional<Error> error) override;
 
   void start_over();
+  Result<http::IntoMemory> admit(const http::ResponseHead& head, bool all_here);
+  std::optional<ServiceError> take_unsized(std::string_view body);
   uint64_t written() const { return inner_written_.load(std::memory_order_relaxed); }
 
   std::shared_ptr<Read> inner_read_;
   PartPlan inner_plan_;
   bool inner_plainly_;
-  bool inner_placed_ = false;             // inner_plan_ has its place in memory
-  std::optional<ByteRange> inner_asked_;  // of this attempt
-  std::string inner_match_;               // the etag this attempt insists on
+  bool inner_placed_ = false;                        // inner_plan_ has its place in memory
+  std::optional<ByteRange> inner_asked_;             // of this attempt
+  std::string inner_match_;                          // the etag this attempt insists on
+  std::optional<http::ResponseHead> inner_unsized_;  // its answer does not say how long it is
   ChecksumKind inner_crc_kind_ = ChecksumKind::kNone;
   uint64_t inner_crc_ = 0;
   uint64_t inner_written_before_ = 0;  // at the last failure

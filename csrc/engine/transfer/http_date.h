@@ -7,7 +7,8 @@
 
 namespace s3dlio::transfer {
 
-// nullopt for anything but the fixed form every server must send. Ignores the locale.
-std::optional<std::chrono::system_clock::time_point> parse_http_date(std::string_view text);
+// nullopt for anything but the fixed form every server must send. Ignores the locale. In whole seconds: the system
+// clock's nanoseconds end in the year 2262, and services write 9999 for "never".
+std::optional<std::chrono::sys_seconds> parse_http_date(std::string_view text);
 
 }  // namespace s3dlio::transfer

@@ -7,6 +7,7 @@
 
 #include "engine/base/log.h"
 #include "engine/transfer/document_call.h"
+#include "engine/transfer/head_call.h"
 
 namespace s3dlio::transfer {
 namespace {
@@ -31,14 +32,18 @@ Future<ObjectMeta> head(std::shared_ptr<Context> context, std::string key, std::
                         std::string_view operation) {
   const bool want_checksum = context->tuning.verify == Verify::kWhenSupported;
   const auto dialect = context->dialect;
-  return run_document<ObjectMeta>(
-      std::move(context), traits_of(operation, key),
+  Promise<ObjectMeta> promise;
+  auto call = std::make_shared<HeadCall>(
+      std::move(context), traits_of(operation, key), key,
       [dialect, key, version_id = std::move(version_id), want_checksum] {
         return dialect->head(key, version_id, want_checksum);
       },
-      [dialect, key](const http::ResponseHead& answer, std::string_view) -> Reading<ObjectMeta> {
-        return dialect->read_meta(key, answer);
-      });
+      [promise](Result<ObjectMeta> result, const Call&) { promise.set(std::move(result)); });
+  promise.on_cancel([weak = std::weak_ptr<Call>(call)] {
+    if (const auto running = weak.lock()) running->cancel_soon();
+  });
+  call->launch();
+  return promise.future();
 }
 
 Future<ListPage> list_page(std::shared_ptr<Context> context, ListRequest request) {

@@ -7,6 +7,7 @@
 #include "engine/stats/stats.h"
 #include "engine/transfer/document_call.h"
 #include "engine/transfer/get_part.h"
+#include "engine/transfer/head_call.h"
 
 namespace s3dlio::transfer {
 namespace {
@@ -14,6 +15,7 @@ namespace {
 constexpr std::chrono::milliseconds kWatchEvery(50);
 constexpr size_t kFewestWatched = 5;  // parts of one read worth comparing
 constexpr int kMostRefetches = 2;
+constexpr uint64_t kMostBetween = 64ull << 20;  // bytes between ranges, thrown away where one answer must hold all
 
 // S3 puts CRC64NVME on what came without a checksum; a better guess than none while the answer is on its way.
 constexpr ChecksumKind kLikelyKind = ChecksumKind::kCrc64Nvme;
@@ -104,10 +106,7 @@ void Read::launch_more() {
   {
     std::lock_guard lock(inner_mutex_);
     if (inner_calls_.empty()) return;  // it ended in the meantime
-    if (std::exchange(inner_checksum_wanted_, false) && !inner_error_) {
-      calls.push_back(checksum_call());
-      inner_calls_.add(calls.back());
-    }
+    calls = side_calls_locked();
     watch = inner_context_->tuning.hedge && !inner_watching_ &&
             inner_parts_.size() + inner_pending_.size() >= kFewestWatched;
     inner_watching_ |= watch;
@@ -117,6 +116,18 @@ void Read::launch_more() {
   if (watch) watch_for_stragglers();
 }
 
+// What else is asked about the object, next to its parts; once.
+Read::Calls Read::side_calls_locked() {
+  Calls calls;
+  const bool checksum = std::exchange(inner_checksum_wanted_, false);
+  const bool size = std::exchange(inner_size_doubted_, false);
+  if (inner_error_) return calls;
+  if (checksum) calls.push_back(checksum_call());
+  if (size) calls.push_back(size_call());
+  for (const auto& call : calls) inner_calls_.add(call);
+  return calls;
+}
+
 // ---- admitting an answer ----
 
 std::string Read::etag_to_match() const {
@@ -124,15 +135,27 @@ std::string Read::etag_to_match() const {
   return inner_facts_ && !inner_facts_->etag.empty() ? inner_facts_->etag : inner_options_.if_match;
 }
 
-Result<Read::Admitted> Read::admit(const http::ResponseHead& head, const BodyShape& shape, PartPlan planned) {
+bool Read::tells_generations_apart() const {
+  if (!inner_options_.version_id.empty()) return true;
+  std::lock_guard lock(inner_mutex_);
+  return inner_facts_ && !inner_facts_->etag.empty();
+}
+
+bool Read::needs_one_answer() const {
+  std::lock_guard lock(inner_mutex_);
+  return inner_one_answer_ == OneAnswer::kNeeded;
+}
+
+Result<Read::Admitted> Read::admit(const http::ResponseHead& head, const BodyShape& shape, PartPlan planned,
+                                   bool all_here) {
   std::lock_guard lock(inner_mutex_);
   if (inner_error_) return *inner_error_;
   Admitted admitted;
   if (!inner_facts_) {
-    auto placed = admit_first_locked(head, shape, std::move(planned));
+    auto placed = admit_first_locked(head, shape, std::move(planned), all_here);
     if (!placed) return std::move(placed).error();
     admitted.plan = std::move(placed).value();
-    admitted.more = inner_checksum_wanted_ || !inner_pending_.empty();
+    admitted.more = inner_checksum_wanted_ || inner_size_doubted_ || !inner_pending_.empty();
   } else {
     if (auto error = check_facts(head, shape)) return std::move(*error);
     trim(planned, inner_facts_->total);
@@ -147,6 +170,10 @@ std::optional<Error> Read::check_facts(const http::ResponseHead& head, const Bod
   if (etag != inner_facts_->etag) {
     return changed_error("its etag was " + inner_facts_->etag + " and is now " + std::string(etag));
   }
+  const std::string_view modified = head.headers.find("Last-Modified").value_or("");
+  if (etag.empty() && modified != inner_facts_->modified) {
+    return changed_error("it was last modified " + inner_facts_->modified + " and is now of " + std::string(modified));
+  }
   if (shape.total != inner_facts_->total) {
     return make_error(ErrorCode::kProtocol, "the same object has " + std::to_string(shape.total) +
                                                 " bytes in this answer and " + std::to_string(inner_facts_->total) +
@@ -155,24 +182,29 @@ std::optional<Error> Read::check_facts(const http::ResponseHead& head, const Bod
   return std::nullopt;
 }
 
-Result<PartPlan> Read::admit_first_locked(const http::ResponseHead& head, const BodyShape& shape, PartPlan planned) {
+Result<PartPlan> Read::admit_first_locked(const http::ResponseHead& head, const BodyShape& shape, PartPlan planned,
+                                          bool all_here) {
   std::string etag(head.headers.find("ETag").value_or(""));
   if (!inner_options_.if_match.empty() && inner_options_.if_match != "*" && etag != inner_options_.if_match) {
     return make_error(ErrorCode::kPreconditionFailed,
                       "the object's etag is " + etag + ", expected was " + inner_options_.if_match);
   }
   const uint64_t end = std::min(inner_end_, shape.total);
+  const bool may_be_several = !etag.empty() || !inner_options_.version_id.empty();
   if (scattered()) {
     auto rest = rest_scattered(shape.total);
     if (!rest) return std::move(rest).error();
+    if (!rest->empty() && !may_be_several) return needs_one_answer_locked(shape.total);
     inner_pending_ = std::move(rest).value();
     trim(planned, shape.total);
   } else {
-    auto memory = prepare(end - inner_start_);
-    if (!memory) return std::move(memory).error();
     const Tuning& tuning = inner_context_->tuning;
     uint64_t first_end = std::min(planned.end, end);
-    if (planned.end == UINT64_MAX && end > single_request_size(tuning)) first_end = tuning.part_size;
+    const bool cuts = planned.end == UINT64_MAX && !all_here && may_be_several;
+    if (cuts && end > single_request_size(tuning)) first_end = tuning.part_size;
+    if (first_end < end && !may_be_several) return needs_one_answer_locked(shape.total);
+    auto memory = prepare(end - inner_start_);
+    if (!memory) return std::move(memory).error();
     planned.end = first_end;
     planned.segments.clear();
     if (first_end > planned.start) planned.segments.push_back({*memory, first_end - planned.start});
@@ -183,13 +215,43 @@ Result<PartPlan> Read::admit_first_locked(const http::ResponseHead& head, const 
     }
   }
   inner_end_ = end;
-  inner_facts_ = Facts{shape.total, std::move(etag)};
+  inner_facts_ = Facts{shape.total, std::move(etag), {}};
+  if (inner_facts_->etag.empty()) inner_facts_->modified = head.headers.find("Last-Modified").value_or("");
   if (wants_meta()) {
-    inner_meta_ = inner_context_->dialect->read_meta(inner_key_, head);
-    inner_meta_.size = shape.total;
+    inner_meta_ = inner_context_->dialect->read_meta(inner_key_, head, shape.total);
   }
   choose_checksum_locked(head);
+  // Bytes that were compressed when they were stored, or just now by something in between? Where neither a checksum nor
+  // a listing will tell, the object's size does.
+  inner_size_doubted_ = head.status == 200 && is_compressed(head) && inner_expected_.kind == ChecksumKind::kNone &&
+                        inner_options_.size_hint != shape.total;
   return planned;
+}
+
+// Asked for a piece of an object whose pieces nobody could put together again: ask for all of it at once.
+Error Read::needs_one_answer_locked(uint64_t total) {
+  const bool again = inner_one_answer_ != OneAnswer::kNo;
+  if (again) return changed_error("it has " + std::to_string(total) + " bytes now");
+  inner_one_answer_ = OneAnswer::kNeeded;
+  inner_one_end_ = std::min(inner_end_, total);
+  return make_error(ErrorCode::kProtocol, "the service gives no ETag");
+}
+
+Result<PartPlan> Read::plan_of_one_answer_locked() {
+  inner_one_answer_ = OneAnswer::kAsked;
+  if (!scattered()) return PartPlan{inner_start_, inner_one_end_, {}};
+  PartPlan plan = all_scattered();
+  const uint64_t between = plan.end - plan.start - wanted_bytes(plan);
+  if (between <= kMostBetween) return plan;
+  Error error = make_error(
+      ErrorCode::kUnsupported,
+      "the service gives no ETag, so that answers to several requests may come from different generations of the "
+      "object, and " +
+          std::to_string(between) + " bytes lie between the ranges, more than one request may throw away (" +
+          std::to_string(kMostBetween) + "); ask for fewer ranges at once, or name a version");
+  error.operation = inner_operation_;
+  error.uri = inner_context_->dialect->uri_of(inner_key_);
+  return error;
 }
 
 void Read::choose_checksum_locked(const http::ResponseHead& head) {
@@ -232,6 +294,34 @@ std::shared_ptr<Call> Read::checksum_call() {
       });
 }
 
+std::shared_ptr<Call> Read::size_call() {
+  CallTraits traits;
+  traits.operation = inner_operation_;
+  traits.key = inner_key_;
+  traits.max_attempts = 3;
+  const auto self = shared_from_this();
+  return std::make_shared<HeadCall>(
+      inner_context_, std::move(traits), inner_key_,
+      [self] { return self->inner_context_->dialect->head(self->inner_key_, self->inner_options_.version_id, false); },
+      [self](Result<ObjectMeta> result, const Call& call) {
+        bool last = false;
+        {
+          std::lock_guard lock(self->inner_mutex_);
+          self->inner_calls_.remove(&call);
+          // Not being allowed to look is no failure; and another generation's size says nothing about ours.
+          if (result && result->etag == self->inner_facts_->etag && result->size != self->inner_facts_->total) {
+            Error error = compressed_error(std::to_string(self->inner_facts_->total) + " bytes for an object of " +
+                                           std::to_string(result->size));
+            error.operation = self->inner_operation_;
+            error.uri = self->inner_context_->dialect->uri_of(self->inner_key_);
+            self->fail_locked(std::move(error));
+          }
+          last = self->inner_calls_.empty();
+        }
+        if (last) self->finish();
+      });
+}
+
 // ---- the end of a part, and of the read ----
 
 void Read::part_ended(GetPart& part, std::optional<Error> error) {
@@ -254,9 +344,18 @@ void Read::part_ended(GetPart& part, std::optional<Error> error) {
       PartPlan plan = part.plan();
       if (!scattered()) plan.end = UINT64_MAX;
       calls.push_back(add_part_locked(std::move(plan), true, false));
+    } else if (inner_one_answer_ == OneAnswer::kNeeded && !inner_error_) {
+      auto plan = plan_of_one_answer_locked();
+      if (plan) {
+        calls.push_back(add_part_locked(std::move(plan).value(), false, false));
+      } else {
+        fail_locked(std::move(plan).error());
+      }
     } else {
       fail_locked(std::move(*error));
     }
+    // The parts may all be through before their first one's loop came to launch what goes next to them.
+    if (inner_calls_.empty()) calls = side_calls_locked();
     last = inner_calls_.empty();
   }
   for (const auto& call : calls) call->launch();

@@ -32,6 +32,10 @@ class Read : public std::enable_shared_from_this<Read> {
   // ---- from the parts, on their loops ----
   // The etag to insist on: the first answer's, or the caller's; "" when there is none.
   std::string etag_to_match() const;
+  // Two answers can be known to come from one generation of the object: it has an etag, or its version was asked for.
+  // Where they cannot, all that is read comes with one answer.
+  bool tells_generations_apart() const;
+  bool needs_one_answer() const;  // and the one that was just refused is not it
   struct Admitted {
     PartPlan plan;          // with its place in memory, cut at the object's end
     ChecksumKind crc_kind;  // what to compute over the bytes; kNone: nothing
@@ -39,7 +43,8 @@ class Read : public std::enable_shared_from_this<Read> {
   };
   // The head's object is the one being read. Errors: kPreconditionFailed (another object), kProtocol (another size),
   // kRangeNotSatisfiable, kNoSpace.
-  Result<Admitted> admit(const http::ResponseHead& head, const BodyShape& shape, PartPlan planned);
+  // `all_here`: the answer's body is complete already, whatever its size.
+  Result<Admitted> admit(const http::ResponseHead& head, const BodyShape& shape, PartPlan planned, bool all_here);
   void launch_more();
   void part_ended(GetPart& part, std::optional<Error> error);
 
@@ -63,6 +68,8 @@ class Read : public std::enable_shared_from_this<Read> {
   virtual PartPlan first_scattered() { return {}; }
   // Under the mutex; descending, without the first. kRangeNotSatisfiable when a range starts past the end.
   virtual Result<std::vector<PartPlan>> rest_scattered(uint64_t /*total*/) { return std::vector<PartPlan>(); }
+  // The same ranges as one request, whatever lies between them.
+  virtual PartPlan all_scattered() { return {}; }
 
   Context& context() const { return *inner_context_; }
   uint64_t total() const { return inner_facts_ ? inner_facts_->total : 0; }
@@ -74,6 +81,7 @@ class Read : public std::enable_shared_from_this<Read> {
   struct Facts {  // what every answer must agree on
     uint64_t total = 0;
     std::string etag;
+    std::string modified;  // where there is no etag: a sign of a change, no proof that there was none
   };
   struct Received {  // a part that is complete
     uint64_t size = 0;
@@ -87,9 +95,14 @@ class Read : public std::enable_shared_from_this<Read> {
   PartPlan first_plan(bool plainly);
   std::shared_ptr<GetPart> add_part_locked(PartPlan plan, bool plainly, bool fresh);
   std::optional<Error> check_facts(const http::ResponseHead& head, const BodyShape& shape) const;
-  Result<PartPlan> admit_first_locked(const http::ResponseHead& head, const BodyShape& shape, PartPlan planned);
+  Result<PartPlan> admit_first_locked(const http::ResponseHead& head, const BodyShape& shape, PartPlan planned,
+                                      bool all_here);
+  Error needs_one_answer_locked(uint64_t total);
+  Result<PartPlan> plan_of_one_answer_locked();
   void choose_checksum_locked(const http::ResponseHead& head);
   std::shared_ptr<Call> checksum_call();
+  std::shared_ptr<Call> size_call();
+  Calls side_calls_locked();
   Calls next_calls_locked();
   void fail_locked(Error error);
   bool covers_whole() const {
@@ -119,6 +132,10 @@ class Read : public std::enable_shared_from_this<Read> {
   Checksum inner_expected_;
   ChecksumKind inner_crc_kind_ = ChecksumKind::kNone;
   bool inner_checksum_wanted_ = false;  // ask a HEAD for it, next to the parts
+  bool inner_size_doubted_ = false;     // ask how large the object is, next to the parts
+  enum class OneAnswer : uint8_t { kNo, kNeeded, kAsked };
+  OneAnswer inner_one_answer_ = OneAnswer::kNo;
+  uint64_t inner_one_end_ = 0;  // where it ends
   std::optional<Error> inner_error_;
   std::vector<double> inner_rates_;  // bytes per second of finished parts
   int inner_refetches_ = 0;

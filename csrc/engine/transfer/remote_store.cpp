@@ -49,9 +49,11 @@ class RemoteStore final : public ObjectStore {
     return transfer::head(inner_context_, std::move(key), std::move(version_id));
   }
   Future<ListPage> list_page(ListRequest request) override {
+    if (auto error = unready("list", request.prefix)) return ready_future<ListPage>(std::move(*error));
     return transfer::list_page(inner_context_, std::move(request));
   }
   Future<std::vector<DeleteOutcome>> delete_many(std::vector<std::string> keys) override {
+    if (auto error = unready("delete", "")) return ready_future<std::vector<DeleteOutcome>>(std::move(*error));
     return transfer::delete_many(inner_context_, std::move(keys));
   }
   Future<PutResult> copy(CopyRequest request, PutOptions options) override {
@@ -60,19 +62,35 @@ class RemoteStore final : public ObjectStore {
     return transfer::copy(inner_context_, std::move(request), std::move(options));
   }
 
-  Future<Unit> create_bucket() override { return transfer::create_bucket(inner_context_); }
-  Future<Unit> delete_bucket() override { return transfer::delete_bucket(inner_context_); }
-  Future<std::vector<BucketInfo>> list_buckets() override { return transfer::list_buckets(inner_context_); }
+  Future<Unit> create_bucket() override {
+    if (auto error = unready("create_bucket", "")) return ready_future<Unit>(std::move(*error));
+    return transfer::create_bucket(inner_context_);
+  }
+  Future<Unit> delete_bucket() override {
+    if (auto error = unready("delete_bucket", "")) return ready_future<Unit>(std::move(*error));
+    return transfer::delete_bucket(inner_context_);
+  }
+  Future<std::vector<BucketInfo>> list_buckets() override {
+    if (auto error = unready("list_buckets", "")) return ready_future<std::vector<BucketInfo>>(std::move(*error));
+    return transfer::list_buckets(inner_context_);
+  }
   Future<uint64_t> sweep_uploads(std::string prefix, std::chrono::seconds age) override {
+    if (auto error = unready("sweep_uploads", prefix)) return ready_future<uint64_t>(std::move(*error));
     return transfer::sweep_uploads(inner_context_, std::move(prefix), age);
   }
 
   std::string uri_of(const std::string& key) const override { return inner_context_->dialect->uri_of(key); }
 
  private:
+  // No thread to run it on.
+  std::optional<Error> unready(std::string_view operation, const std::string& key) const {
+    auto started = inner_context_->environment.start();
+    if (started) return std::nullopt;
+    return named(std::move(started).error(), *inner_context_, operation, key);
+  }
   std::optional<Error> bad_key(std::string_view operation, const std::string& key) const {
     auto checked = inner_context_->dialect->check_key(key);
-    if (checked) return std::nullopt;
+    if (checked) return unready(operation, key);
     return named(std::move(checked).error(), *inner_context_, operation, key);
   }
   std::optional<Error> bad_put(std::string_view operation, const std::string& key, const PutOptions& options) const {

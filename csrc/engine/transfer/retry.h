@@ -9,7 +9,7 @@
 
 namespace s3dlio::transfer {
 
-constexpr uint32_t kServerCost = 5;      // the server said no: 5xx, throttle
+constexpr uint32_t kServerCost = 5;      // the server said no: 5xx, and throttling that lasts
 constexpr uint32_t kTransportCost = 10;  // the connection broke or stalled
 
 // Tokens of one store. When all of a service fails, the bucket empties and calls fail at once instead of storming it.
@@ -31,6 +31,14 @@ class RetryBudget {
 // together. `failures` counts from 0; `random` in [0, 1).
 std::chrono::nanoseconds backoff_delay(std::chrono::nanoseconds base, std::chrono::nanoseconds cap, uint32_t failures,
                                        double random);
+
+// For a call that keeps its place while it waits: uniform in the upper half of that, so that the place is not asked for
+// again at once.
+std::chrono::nanoseconds throttle_delay(std::chrono::nanoseconds base, std::chrono::nanoseconds cap, uint32_t throttles,
+                                        double random);
+
+// What all the waits of a call that fails `attempts` times may add up to.
+std::chrono::nanoseconds longest_wait(std::chrono::nanoseconds base, std::chrono::nanoseconds cap, uint32_t attempts);
 
 // A Retry-After header: seconds, or an HTTP date seen from `now`. nullopt when it is neither; never negative, at most a
 // day.

@@ -6,6 +6,7 @@
 #include "engine/base/log.h"
 #include "engine/stats/stats.h"
 #include "engine/transfer/etag.h"
+#include "engine/transfer/head_call.h"
 #include "engine/transfer/objects.h"
 #include "engine/transfer/upload_call.h"
 
@@ -409,14 +410,11 @@ Upload::CallPtr Upload::head_call(std::string version_id, void (Upload::*take)(c
   const auto self = shared_from_this();
   auto the_traits = traits();
   the_traits.max_attempts = 4;
-  return std::make_shared<DocumentCall<ObjectMeta>>(
-      inner_context_, std::move(the_traits),
+  return std::make_shared<HeadCall>(
+      inner_context_, std::move(the_traits), inner_key_,
       [self, version_id = std::move(version_id)] {
         return self->inner_context_->dialect->head(self->inner_key_, version_id,
                                                    self->inner_kind_ != ChecksumKind::kNone);
-      },
-      [self](const http::ResponseHead& head, std::string_view) -> Reading<ObjectMeta> {
-        return self->inner_context_->dialect->read_meta(self->inner_key_, head);
       },
       [self, take](Result<ObjectMeta> stored, const Call& call) {
         self->step(&call, [&] { ((*self).*take)(stored); });

@@ -37,7 +37,6 @@ void Window::release(uint64_t bytes, Ended how, uint64_t moved_bytes, net::Clock
     std::lock_guard lock(inner_mutex_);
     inner_bytes_ -= bytes;
     --inner_requests_;
-    if (how == Ended::kThrottled) inner_climb_.throttled(now);
     if (how == Ended::kDone) inner_climb_.finished(now, moved_bytes, !inner_waiting_.empty());
     while (!inner_waiting_.empty() && fits(inner_waiting_.front().bytes)) {
       inner_bytes_ += inner_waiting_.front().bytes;
@@ -47,6 +46,11 @@ void Window::release(uint64_t bytes, Ended how, uint64_t moved_bytes, net::Clock
     }
   }
   for (const auto& waiter : granted) waiter->granted();
+}
+
+void Window::throttled(net::Clock::time_point now) {
+  std::lock_guard lock(inner_mutex_);
+  inner_climb_.throttled(now);
 }
 
 uint64_t Window::bytes_in_flight() const {

@@ -19,7 +19,7 @@ class Window {
     virtual ~Waiter() = default;
     virtual void granted() = 0;  // from any thread, outside the window's lock; do not work in it
   };
-  enum class Ended : uint8_t { kDone, kThrottled, kFailed };
+  enum class Ended : uint8_t { kDone, kFailed };
 
   Window(uint64_t most_bytes, uint32_t initial_requests, uint32_t most_requests)
       : inner_most_bytes_(most_bytes), inner_climb_(initial_requests, most_requests) {}
@@ -30,6 +30,9 @@ class Window {
   // True: it was still waiting and never will be granted. False: it has its place (granted() is called or about to be).
   bool forget(const Waiter* waiter);
   void release(uint64_t bytes, Ended how, uint64_t moved_bytes, net::Clock::time_point now);
+  // The service asks to slow down: fewer places from now on. Whoever was told keeps its own until it is served, so that
+  // no other goes at once to where it was turned away.
+  void throttled(net::Clock::time_point now);
 
   uint64_t bytes_in_flight() const;
   uint32_t requests_in_flight() const;

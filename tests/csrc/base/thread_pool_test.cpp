@@ -30,7 +30,7 @@ TEST_CASE("no more threads than asked for, and the rest waits its turn") {
   for (int i = 0; i < 10; ++i) {
     auto done = std::make_shared<std::promise<void>>();
     ended.push_back(done->get_future());
-    pool.run(
+    REQUIRE(pool.run(
         [&, gate, done] {
           gate.wait();
           {
@@ -39,7 +39,7 @@ TEST_CASE("no more threads than asked for, and the rest waits its turn") {
           }
           done->set_value();
         },
-        3);
+        3));
   }
   open.set_value();
   for (auto& one : ended) one.wait();
@@ -50,8 +50,8 @@ TEST_CASE("no more threads than asked for, and the rest waits its turn") {
 TEST_CASE("a second piece of work does not wait for one that blocks") {
   ThreadPool& pool = fresh_pool();
   std::promise<void> open, second;
-  pool.run([gate = open.get_future().share()] { gate.wait(); }, 2);
-  pool.run([&] { second.set_value(); }, 2);
+  REQUIRE(pool.run([gate = open.get_future().share()] { gate.wait(); }, 2));
+  REQUIRE(pool.run([&] { second.set_value(); }, 2));
   CHECK(second.get_future().wait_for(std::chrono::seconds(20)) == std::future_status::ready);
   open.set_value();
 }
@@ -60,9 +60,9 @@ TEST_CASE("one thread does its work in order, and lets go of what it held") {
   ThreadPool& pool = fresh_pool();
   std::vector<int> order;
   const auto held = std::make_shared<int>(0);
-  for (int i = 0; i < 100; ++i) pool.run([&order, held, i] { order.push_back(i); }, 1);
+  for (int i = 0; i < 100; ++i) REQUIRE(pool.run([&order, held, i] { order.push_back(i); }, 1));
   std::promise<void> end;
-  pool.run([&] { end.set_value(); }, 1);
+  REQUIRE(pool.run([&] { end.set_value(); }, 1));
   end.get_future().wait();
   REQUIRE(order.size() == 100);
   CHECK(std::is_sorted(order.begin(), order.end()));

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -157,11 +158,11 @@ TEST_CASE("blocking work runs elsewhere, several at a time") {
   std::atomic<int> begun{0};
   std::atomic<int> ended{0};
   for (int i = 0; i < 40; ++i) {
-    run_blocking([&, released] {
+    REQUIRE(run_blocking([&, released] {
       ++begun;
       released.wait();
       ++ended;
-    });
+    }));
   }
   for (int i = 0; i < 1000 && begun < 8; ++i) std::this_thread::sleep_for(5ms);
   CHECK(begun >= 8);
@@ -196,11 +197,27 @@ TEST_CASE("a forked child starts loops and helpers of its own; the parent's go o
   CHECK(holds_in_child([&] {
     if (&LoopGroup::instance() == parents || !runs_a_task(LoopGroup::instance().next())) return false;
     auto done = std::make_shared<std::promise<void>>();
-    run_blocking([done] { done->set_value(); });
+    if (!run_blocking([done] { done->set_value(); })) return false;
     return done->get_future().wait_for(10s) == std::future_status::ready;
   }));
   CHECK(&LoopGroup::instance() == parents);
   CHECK(runs_a_task(LoopGroup::instance().next()));
+}
+
+TEST_CASE("G42: where the system gives no thread, loops and helpers say so; as soon as it does, they start") {
+  CHECK(holds_in_child([] {
+    // Root is exempt from the limit.
+    if (::getuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0)) return false;
+    rlimit before{};
+    if (::getrlimit(RLIMIT_NPROC, &before) != 0) return false;
+    const rlimit none{0, before.rlim_max};
+    if (::setrlimit(RLIMIT_NPROC, &none) != 0) return false;
+    auto refused = LoopGroup::instance().start();
+    if (refused.ok() || refused.error().code != ErrorCode::kIo) return false;
+    if (run_blocking([] {})) return false;
+    if (::setrlimit(RLIMIT_NPROC, &before) != 0) return false;
+    return LoopGroup::instance().start().ok() && runs_a_task(LoopGroup::instance().next()) && run_blocking([] {});
+  }));
 }
 #endif
 

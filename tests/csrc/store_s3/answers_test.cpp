@@ -1,4 +1,9 @@
+#include <algorithm>
+#include <string>
+
 #include "dialect_fixture.h"
+#include "engine/base/log.h"
+#include "engine/base/utf8.h"
 
 using namespace s3dlio;
 using namespace s3dlio::s3;
@@ -178,12 +183,14 @@ TEST_CASE("metadata comes out of the headers") {
                            {"Last-Modified", "Fri, 24 May 2013 00:00:00 GMT"},
                            {"Content-Type", "a/b"},
                            {"x-amz-version-id", "v"},
+                           {"x-amz-meta-name", "caf\xE9"},
+                           {"x-amz-meta-other", "caf\xC3\xA9"},
                            {"X-Amz-Meta-Note", "n"},
                            {"x-amz-storage-class", "GLACIER"},
                            {"x-amz-server-side-encryption", "AES256"},
                            {"x-amz-checksum-crc32", "y/Q5Jg==-3"}});
   head.content_length = 10;
-  const auto meta = dialect->read_meta("k", head);
+  const auto meta = dialect->read_meta("k", head, dialect->read_size(head).value());
   CHECK(meta.key == "k");
   CHECK(meta.size == 12345);
   CHECK(meta.etag == "unquoted");
@@ -193,7 +200,34 @@ TEST_CASE("metadata comes out of the headers") {
   CHECK(meta.storage_class == "GLACIER");
   CHECK(meta.server_side_encryption == "AES256");
   CHECK(meta.checksum == "y/Q5Jg==-3");
-  CHECK(dialect->read_meta("k", answer(200, {{"Content-Length", "77"}})).size == 77);  // HEAD
+  CHECK(meta.user_metadata.at("name") == "caf\u00e9");   // Latin-1
+  CHECK(meta.user_metadata.at("other") == "caf\u00e9");  // UTF-8
+  CHECK(is_utf8(meta.content_type));
+
+  head = answer(200);
+  CHECK_FALSE(dialect->read_size(head));  // unknown is not 0
+  head.content_length = 77;
+  CHECK(dialect->read_size(head) == 77);
+  head = answer(206, {{"Content-Range", "bytes 0-0/*"}});
+  head.content_length = 1;
+  CHECK_FALSE(dialect->read_size(head));  // 1 is the range's length
+}
+
+TEST_CASE("G43: a checksum that cannot be read is told, once; one of another form is not") {
+  const auto dialect = dialect_of(aws_options());
+  std::string told;
+  set_log_sink([&](LogLevel, std::string_view message) { told += std::string(message) + "\n"; }, LogLevel::kWarning);
+  CHECK(dialect->read_checksum(answer(200, {{"x-amz-checksum-crc32", "y/Q5Jg==-2"}})).kind == ChecksumKind::kNone);
+  CHECK(told.empty());
+  for (int i = 0; i < 2; ++i) {
+    CHECK(dialect->read_checksum(answer(200, {{"x-amz-checksum-crc32c", "gar bage"}})).kind == ChecksumKind::kNone);
+  }
+  CHECK(says(told, "x-amz-checksum-crc32c: 'gar bage'"));
+  CHECK(std::count(told.begin(), told.end(), '\n') == 1);
+  // Another that can be read serves.
+  CHECK(dialect->read_checksum(answer(200, {{"x-amz-checksum-crc64nvme", "?"}, {"x-amz-checksum-crc32c", "4waSgw=="}}))
+            .kind == ChecksumKind::kCrc32c);
+  set_log_sink({}, LogLevel::kDebug);
 }
 
 TEST_CASE("only a checksum of the whole object is one to verify against") {

@@ -19,7 +19,8 @@ struct Reply {
   std::string body;
   std::optional<uint64_t> content_length;  // other than the body's size
   bool chunked = false;
-  bool is_head = false;  // no body follows, whatever the length says
+  bool no_length = false;  // neither a length nor chunks: until the connection ends
+  bool is_head = false;    // no body follows, whatever the length says
 
   // ---- how it arrives ----
   std::chrono::nanoseconds delay = std::chrono::milliseconds(1);  // to the head
@@ -111,7 +112,8 @@ class FakeClient final : public http::Client {
       head.status = reply_.status;
       head.headers = reply_.headers;
       head.chunked = reply_.chunked;
-      if (!reply_.chunked) head.content_length = reply_.content_length.value_or(reply_.body.size());
+      if (!reply_.chunked && !reply_.no_length)
+        head.content_length = reply_.content_length.value_or(reply_.body.size());
       if (reply_.is_head) reply_.body.clear();
       stage_ = http::Stage::kBody;
       http::BodyTarget target = handler_->on_head(head);

@@ -65,13 +65,16 @@ struct World {
     auto dialect = s3::make_s3_dialect(options, tuning.upload_checksum);
     REQUIRE(dialect.ok());
     transfer::Environment environment;
+    environment.start = [this] { return threads_to_be_had; };
     environment.next_loop = [this]() -> net::EventLoop& { return loop; };
     environment.wall_now = [this] {
       return wall_base + std::chrono::duration_cast<std::chrono::system_clock::duration>(loop.now().time_since_epoch());
     };
     environment.random = [this] { return std::uniform_real_distribution<double>(0, 1)(dice); };
     environment.run_blocking = [this](std::function<void()> work) {
+      if (!threads_to_be_had.ok()) return false;
       loop.call_after(std::chrono::milliseconds(5), std::move(work));
+      return true;
     };
     context =
         std::make_shared<transfer::Context>(std::move(dialect).value(), client, std::move(source), tuning, environment);
@@ -128,6 +131,7 @@ struct World {
   ManualLoop loop;
   std::chrono::system_clock::time_point wall_base = std::chrono::sys_days(std::chrono::year(2024) / 6 / 1);
   std::minstd_rand dice{7};
+  Result<Unit> threads_to_be_had{Unit()};
   FakeS3 s3;
   std::shared_ptr<FakeClient> client = std::make_shared<FakeClient>();
   std::shared_ptr<transfer::Context> context;

@@ -195,6 +195,16 @@ TEST_CASE("backoff, Retry-After, dates") {
   CHECK_FALSE(parse_retry_after("-3", now));
   CHECK_FALSE(parse_retry_after("soon", now));
   CHECK(*parse_retry_after("99999999999", now) == 24h);
+  CHECK(*parse_retry_after("99999999999999999999999", now) == 24h);
+}
+
+TEST_CASE("G41: dates that the clock cannot count to") {
+  const auto now = std::chrono::sys_days(std::chrono::year(2024) / 6 / 1) + 0s;
+  const auto never = parse_http_date("Fri, 31 Dec 9999 23:59:59 GMT");
+  REQUIRE(never);
+  CHECK(never->time_since_epoch().count() == 253402300799);
+  CHECK(*parse_retry_after("Fri, 31 Dec 9999 23:59:59 GMT", now) == 24h);
+  CHECK(*parse_retry_after("Sat, 01 Jan 0000 00:00:00 GMT", now) == 0h);
 }
 
 TEST_CASE("the retry budget empties, and success fills it again") {

@@ -801,6 +801,26 @@ TEST_CASE("G22: a wrong clock is corrected once, for all that follows") {
   CHECK(counted(counters().clock_corrections) == 1);
 }
 
+TEST_CASE("G41: a service in the year 9999 does not set our clock, and credentials may last until then") {
+  int asked = 0;
+  World world(World::small_tuning(), [&]() -> Result<Credentials> {
+    ++asked;
+    return Credentials{"AKID", "secret-of-the-key", "", 253402300799.0};
+  });
+  world.s3.store("a", "x");
+  CHECK(world.get("a") == "x");
+  CHECK(world.get("a") == "x");
+  CHECK(asked == 1);
+  world.s3.instead = [&](const Seen&, int) -> std::optional<Reply> {
+    Reply reply = FakeS3::error(403, "RequestTimeTooSkewed");
+    reply.headers.add("Date", "Fri, 31 Dec 9999 23:59:59 GMT");
+    return reply;
+  };
+  CHECK(world.error(world.store->get("a", {})).code == ErrorCode::kCredentials);
+  CHECK(world.context->clock_offset_seconds == 0);
+  CHECK(counted(counters().clock_corrections) == 0);
+}
+
 TEST_CASE("secrets stand in no error") {
   int asked = 0;
   World world(World::small_tuning(), counting_source(asked));

@@ -22,7 +22,8 @@ constinit PerProcess<Workers> workers;
 }  // namespace
 
 void run_on_worker(std::function<void()> task) {
-  workers.get().run(std::move(task), allowed.load(std::memory_order_relaxed));
+  // Without a thread to be had the caller's own does the work: slower, but done.
+  if (!workers.get().run(std::move(task), allowed.load(std::memory_order_relaxed))) task();
 }
 
 void allow_workers(uint32_t count) {

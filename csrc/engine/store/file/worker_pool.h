@@ -7,7 +7,7 @@
 
 namespace s3dlio::file {
 
-// Any thread; tasks start in order.
+// Any thread; tasks start in order. Where the system gives no thread at all, `task` is done before this returns.
 void run_on_worker(std::function<void()> task);
 // At least `count` threads may run from now on: the largest Tuning::file_threads of all stores decides.
 void allow_workers(uint32_t count);

@@ -1,5 +1,10 @@
-#include <charconv>
+#include <array>
+#include <atomic>
+#include <iterator>
+#include <string>
 
+#include "engine/base/log.h"
+#include "engine/base/utf8.h"
 #include "engine/store/s3/headers.h"
 #include "engine/store/s3/s3_dialect.h"
 #include "engine/transfer/http_date.h"
@@ -18,16 +23,20 @@ std::optional<std::string> metadata_name(std::string_view header) {
   return lower.substr(kMetaPrefix.size());
 }
 
-// Of the whole object, whichever part of it the answer carries.
-uint64_t object_size(const http::ResponseHead& head) {
-  if (const auto range = http::parse_content_range(header_of(head, "Content-Range")); range && range->total) {
-    return *range->total;
+// A header's bytes as text: UTF-8 where they are, else Latin-1, which is what HTTP says they are.
+std::string text_of(std::string_view bytes) {
+  if (is_utf8(bytes)) return std::string(bytes);
+  std::string text;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      text += c;
+    } else {
+      text += static_cast<char>(0xC0 | (byte >> 6));
+      text += static_cast<char>(0x80 | (byte & 0x3F));
+    }
   }
-  if (head.content_length) return *head.content_length;
-  const std::string_view text = header_of(head, "Content-Length");  // of an answer to HEAD, which no body follows
-  uint64_t size = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), size);
-  return parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size() ? size : 0;
+  return text;
 }
 
 // Such an object's ETag ends in "-<count of parts>".
@@ -36,6 +45,17 @@ bool was_stored_in_parts(std::string_view etag) {
   const size_t dash = etag.rfind('-');
   return dash != std::string_view::npos && dash + 1 < etag.size() &&
          etag.find_first_not_of("0123456789", dash + 1) == std::string_view::npos;
+}
+
+// Once for each kind of checksum: whoever mangles one mangles all.
+void warn_of_unreadable(std::string_view header, std::string_view text) {
+  static std::array<std::atomic<bool>, std::size(kChecksumKinds)> warned;
+  size_t index = 0;
+  while (checksum_header(kChecksumKinds[index]) != header) ++index;
+  if (warned[index].exchange(true, std::memory_order_relaxed)) return;
+  log(LogLevel::kWarning, "the service sends a checksum that cannot be read, " + std::string(header) + ": '" +
+                              std::string(text.substr(0, 40)) +
+                              "'; such objects are read without being compared (stats: checksums_absent)");
 }
 
 }  // namespace
@@ -58,30 +78,37 @@ http::Request S3Dialect::head(std::string_view key, std::string_view version_id,
   return request;
 }
 
-ObjectMeta S3Dialect::read_meta(std::string_view key, const http::ResponseHead& head) const {
+std::optional<uint64_t> S3Dialect::read_size(const http::ResponseHead& head) const {
+  // The length of an answer to a range is that of the range.
+  if (head.status != 206) return head.content_length;
+  const auto range = http::parse_content_range(header_of(head, "Content-Range"));
+  return range ? range->total : std::nullopt;
+}
+
+ObjectMeta S3Dialect::read_meta(std::string_view key, const http::ResponseHead& head, uint64_t size) const {
   ObjectMeta meta;
   meta.key = key;
-  meta.size = object_size(head);
-  meta.etag = header_of(head, "ETag");
-  meta.version_id = header_of(head, "x-amz-version-id");
+  meta.size = size;
+  meta.etag = text_of(header_of(head, "ETag"));
+  meta.version_id = text_of(header_of(head, "x-amz-version-id"));
   if (const auto modified = transfer::parse_http_date(header_of(head, "Last-Modified"))) {
     meta.last_modified = std::chrono::duration<double>(modified->time_since_epoch()).count();
   }
-  meta.content_type = header_of(head, "Content-Type");
-  meta.content_encoding = header_of(head, "Content-Encoding");
-  meta.cache_control = header_of(head, "Cache-Control");
-  meta.content_disposition = header_of(head, "Content-Disposition");
-  meta.content_language = header_of(head, "Content-Language");
-  meta.expires = header_of(head, "Expires");
+  meta.content_type = text_of(header_of(head, "Content-Type"));
+  meta.content_encoding = text_of(header_of(head, "Content-Encoding"));
+  meta.cache_control = text_of(header_of(head, "Cache-Control"));
+  meta.content_disposition = text_of(header_of(head, "Content-Disposition"));
+  meta.content_language = text_of(header_of(head, "Content-Language"));
+  meta.expires = text_of(header_of(head, "Expires"));
   const std::string_view tags = header_of(head, "x-amz-tagging-count");
   std::from_chars(tags.data(), tags.data() + tags.size(), meta.tags);
-  meta.storage_class = header_of(head, "x-amz-storage-class");
-  meta.server_side_encryption = header_of(head, "x-amz-server-side-encryption");
-  meta.sse_kms_key_id = header_of(head, "x-amz-server-side-encryption-aws-kms-key-id");
+  meta.storage_class = text_of(header_of(head, "x-amz-storage-class"));
+  meta.server_side_encryption = text_of(header_of(head, "x-amz-server-side-encryption"));
+  meta.sse_kms_key_id = text_of(header_of(head, "x-amz-server-side-encryption-aws-kms-key-id"));
   for (const ChecksumKind kind : kChecksumKinds) {
     if (const auto value = head.headers.find(checksum_header(kind))) {
       meta.checksum_kind = kind;
-      meta.checksum = *value;
+      meta.checksum = text_of(*value);
       break;
     }
   }
@@ -91,7 +118,7 @@ ObjectMeta S3Dialect::read_meta(std::string_view key, const http::ResponseHead& 
     if (*metadata == kWriteIdName) {
       meta.write_id = value;
     } else {
-      meta.user_metadata.insert_or_assign(std::move(*metadata), value);
+      meta.user_metadata.insert_or_assign(text_of(*metadata), text_of(value));
     }
   }
   return meta;
@@ -110,8 +137,8 @@ Checksum S3Dialect::read_checksum(const http::ResponseHead& head) const {
   for (const ChecksumKind kind : kChecksumKinds) {
     const auto text = head.headers.find(checksum_header(kind));
     if (!text) continue;
-    if (const auto value = crc_from_base64(kind, *text))
-      return {kind, *value};  // "...-N" is composite and does not parse
+    if (const auto value = crc_from_base64(kind, *text)) return {kind, *value};
+    if (!was_stored_in_parts(*text)) warn_of_unreadable(checksum_header(kind), *text);  // "...-N" is composite
   }
   return {};
 }

@@ -39,7 +39,8 @@ class S3Dialect final : public transfer::Dialect {
 
   http::Request get(const GetTarget& target) const override;
   http::Request head(std::string_view key, std::string_view version_id, bool want_checksum) const override;
-  ObjectMeta read_meta(std::string_view key, const http::ResponseHead& head) const override;
+  std::optional<uint64_t> read_size(const http::ResponseHead& head) const override;
+  ObjectMeta read_meta(std::string_view key, const http::ResponseHead& head, uint64_t size) const override;
   Checksum read_checksum(const http::ResponseHead& head) const override;
   http::Request put(std::string_view key, const PutOptions& options, const Checksum& checksum) const override;
   PutResult read_put(const http::ResponseHead& head) const override;
