@@ -20,7 +20,7 @@ from s3dlio_core._many import Steps, run, run_async, run_many, run_many_async
 from s3dlio_core.errors import DeleteError, InvalidArgumentError, summary_of
 from s3dlio_core.store import Store, open_store
 from s3dlio_core.store._put import put_options
-from s3dlio_core.uri import FILE_SCHEMES, split_object_uri
+from s3dlio_core.uri import FILE_SCHEMES, split_object_uri, uri_text
 
 __all__ = [
     "close_stores",
@@ -92,6 +92,7 @@ run_in_forked_child(_forget_lock)
 
 def _read_from(uri: str) -> tuple[Store, str]:
     """As store_at(); a link to a file outside its folder is followed, since the caller named that very file."""
+    uri = uri_text(uri)
     scheme, _, path = uri.partition("://")
     if scheme in FILE_SCHEMES and os.path.islink(path):
         uri = f"{scheme}://{os.path.realpath(path)}"

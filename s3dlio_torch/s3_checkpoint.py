@@ -27,7 +27,7 @@ class S3Checkpoint:
     Args:
         region, endpoint: Of the service; the environment fills what is missing.
         s3client_config: An S3ClientConfig, ours or the connector's.
-        store_options: As open_store() takes them; `tuning` too.
+        store_options: As open_store() takes them; `tuning` too. Local paths and file URIs are opened without them.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class S3Checkpoint:
         **store_options: Any,
     ) -> None:
         options = store_options_of(store_options, region=region, endpoint=endpoint, s3client_config=s3client_config)
-        self._stores = Stores(options.pop("tuning", None), options)
+        self._stores = Stores(options.pop("tuning", None), options, remote_only=True)
 
     def reader(self, uri: str | os.PathLike[str]) -> ObjectReader:
         """The object as a seekable file, read ahead.

@@ -116,3 +116,13 @@ def test_it_belongs_to_the_lightning_that_is_in_use() -> None:
     """The same library under its other name; the tests above use the first."""
     done = subprocess.run([sys.executable, "-c", OTHER_NAME], capture_output=True, text=True, timeout=100, check=True)
     assert done.stdout.strip().endswith("True")
+
+
+@pytest.mark.parametrize("spelled", [str, Path, lambda path: f"file://{path}"])
+def test_options_of_the_service_do_not_keep_it_from_local_paths(tmp_path: Path, spelled: Any) -> None:
+    plugin = S3LightningCheckpoint(region="eu-central-1", endpoint="https://nowhere.invalid", profile=None)
+    place = spelled(tmp_path / "last.ckpt")
+    plugin.save_checkpoint({"step": 3, "weight": torch.ones(2)}, place)
+    assert plugin.load_checkpoint(place)["step"] == 3
+    plugin.remove_checkpoint(place)
+    assert list(tmp_path.iterdir()) == []

@@ -98,3 +98,13 @@ def test_the_package_hands_out_load_and_save(tmp_path: Path) -> None:
     uri = f"file://{tmp_path}/a.pt"
     s3dlio_torch.save({"a": torch.ones(2)}, uri)
     assert torch.equal(s3dlio_torch.load(uri)["a"], torch.ones(2))
+
+
+def test_options_of_the_service_do_not_keep_it_from_local_paths(tmp_path: Path) -> None:
+    checkpoint = S3Checkpoint("eu-central-1", "https://nowhere.invalid", S3ClientConfig(profile="nobody"))
+    for place in (tmp_path / "a.pt", f"file://{tmp_path}/b.pt", Path(f"file://{tmp_path}/c.pt")):
+        with checkpoint.writer(place) as writer:
+            torch.save({"step": 3}, writer)
+        with checkpoint.reader(place) as reader:
+            assert torch.load(reader)["step"] == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pt", "b.pt", "c.pt"]
