@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from s3dlio_core.errors import InvalidArgumentError, RecordError
+from s3dlio_core.foreign import named_for_what_it_is
 
 __all__ = [
     "DTYPE_BITS",
@@ -70,12 +71,12 @@ class SafetensorsHeader:
 
     Attributes:
         tensors: By name, ascending by place.
-        metadata: The writer's own words; {} where there are none.
+        metadata: The writer's own words; None where there is no place for them.
         size: Bytes before the first tensor's.
     """
 
     tensors: dict[str, TensorInfo]
-    metadata: dict[str, str]
+    metadata: dict[str, str] | None
     size: int
 
 
@@ -103,13 +104,16 @@ def header_end(front: bytes, object_size: int, uri: str) -> int:
         RecordError: It would be too large, or end beyond the object.
     """
     if object_size < LENGTH_BYTES:
-        _refuse(uri, f"{object_size} bytes; expected at least {LENGTH_BYTES}: cut short, or no safetensors object")
+        message = f"{object_size} bytes; expected at least {LENGTH_BYTES}: cut short, or no safetensors object"
+        _refuse(uri, message + named_for_what_it_is(uri, front))
     length = int.from_bytes(front[:LENGTH_BYTES], "little")
     if length > MAX_HEADER_BYTES:
-        _refuse(uri, f"the head claims {length} bytes; at most {MAX_HEADER_BYTES} are allowed: no safetensors object?")
+        message = f"the head claims {length} bytes; at most {MAX_HEADER_BYTES} are allowed: no safetensors object?"
+        _refuse(uri, message + named_for_what_it_is(uri, front))
     end = LENGTH_BYTES + length
     if end > object_size:
-        _refuse(uri, f"the head claims to end at byte {end}, the object ends at {object_size}: cut short, or none")
+        message = f"the head claims to end at byte {end}, the object ends at {object_size}: cut short, or none"
+        _refuse(uri, message + named_for_what_it_is(uri, front))
     return end
 
 
@@ -165,7 +169,7 @@ def build_header(
     text = _encoded(entries, uri)
     size = LENGTH_BYTES + len(text)
     tensors_by_name = {t.name: TensorInfo(t.name, t.dtype, t.shape, size + t.start, size + t.end) for t in placed}
-    header = SafetensorsHeader(tensors_by_name, dict(metadata or {}), size)
+    header = SafetensorsHeader(tensors_by_name, None if metadata is None else dict(metadata), size)
     return len(text).to_bytes(LENGTH_BYTES, "little") + text, header
 
 
@@ -205,9 +209,9 @@ def _parse_json(text: bytes, uri: str) -> dict[str, Any]:
     return entries
 
 
-def _metadata_of(stored: Any, uri: str) -> dict[str, str]:
+def _metadata_of(stored: Any, uri: str) -> dict[str, str] | None:
     if stored is None:
-        return {}
+        return None
     if not isinstance(stored, dict) or not all(isinstance(word, str) for word in stored.values()):
         _refuse(uri, '"__metadata__" is not str to str')
     return stored

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import NamedTuple
 
 from s3dlio_core.errors import InvalidArgumentError
 
-__all__ = ["SCHEMES", "Uri", "parse_uri", "split_object_uri"]
+__all__ = ["SCHEMES", "Uri", "parse_uri", "split_object_uri", "uri_of_path", "uri_text"]
 
 SCHEMES = ("direct", "file", "s3")
 FILE_SCHEMES = ("direct", "file")
+# What pathlib makes of "s3://bucket/key" and "file:///path": Path("s3://bucket/key") is "s3:/bucket/key".
+_COLLAPSED = re.compile(rf"({'|'.join(SCHEMES)}):/(?!/)")
 
 
 class Uri(NamedTuple):
@@ -28,15 +31,36 @@ class Uri(NamedTuple):
         return self.scheme in FILE_SCHEMES
 
 
+def uri_text(uri: str | os.PathLike[str]) -> str:
+    """A URI as text; one that went through pathlib, which joins its slashes, as the URI it was.
+
+    A slash at its end is lost there for good.
+    """
+    text = os.fspath(uri)
+    collapsed = _COLLAPSED.match(text)
+    if collapsed is None:
+        return text
+    scheme, rest = collapsed[1], text[collapsed.end() :]
+    return f"{scheme}:///{rest}" if scheme in FILE_SCHEMES else f"{scheme}://{rest}"
+
+
+def uri_of_path(where: str | os.PathLike[str]) -> str:
+    """As uri_text(); a local path becomes its file URI, with the slash at its end, where there is one."""
+    text = uri_text(where)
+    if "://" in text:
+        return text
+    return f"file://{os.path.abspath(text)}{'/' if text.endswith('/') and text.strip('/') else ''}"
+
+
 def parse_uri(uri: str | os.PathLike[str]) -> Uri:
     """Take a URI apart.
 
     Args:
-        uri: "s3://bucket/key", "file:///absolute/path" or "direct:///absolute/path".
+        uri: "s3://bucket/key", "file:///absolute/path" or "direct:///absolute/path"; or a Path made of one.
     Raises:
         InvalidArgumentError: No scheme, an unknown one, or a relative path.
     """
-    text = os.fspath(uri)
+    text = uri_text(uri)
     scheme, separator, rest = text.partition("://")
     expected = "expected s3://bucket/key, file:///path or direct:///path"
     if not separator:

@@ -22,7 +22,7 @@ from s3dlio_core._setting import Setting, setting_of
 from s3dlio_core.errors import DeleteError, InvalidArgumentError, summary_of
 from s3dlio_core.store import Store, open_store
 from s3dlio_core.store._put import put_options
-from s3dlio_core.uri import FILE_SCHEMES, split_object_uri
+from s3dlio_core.uri import FILE_SCHEMES, split_object_uri, uri_text
 
 __all__ = [
     "close_stores",
@@ -95,6 +95,7 @@ run_in_forked_child(_forget_lock)
 
 def _read_from(uri: str) -> tuple[Store, str]:
     """As store_at(); a link to a file outside its folder is followed, since the caller named that very file."""
+    uri = uri_text(uri)
     scheme, _, path = uri.partition("://")
     if scheme in FILE_SCHEMES and os.path.islink(path):
         uri = f"{scheme}://{os.path.realpath(path)}"

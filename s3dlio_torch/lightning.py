@@ -12,7 +12,6 @@ import os
 import sys
 from typing import Any
 
-from s3dlio_core.uri import SCHEMES
 from s3dlio_torch import pt
 from s3dlio_torch._stores import Stores
 from s3dlio_torch.client_config import store_options_of
@@ -41,7 +40,8 @@ class S3LightningCheckpoint(_checkpoint_io()):  # type: ignore[misc]
     Args:
         region, endpoint: Of the service; the environment fills what is missing.
         s3client_config: An S3ClientConfig, ours or AWS's connector's.
-        store_options: As open_store() takes them; `tuning` too.
+        store_options: As open_store() takes them; `tuning` too. Local paths, which Lightning uses beside remote ones,
+            are opened without them.
     """
 
     def __init__(
@@ -66,7 +66,8 @@ class S3LightningCheckpoint(_checkpoint_io()):  # type: ignore[misc]
         """
         if storage_options is not None:
             raise TypeError("storage_options are not used here; give S3LightningCheckpoint its options when it is made")
-        pt.save(checkpoint, _uri_of(path), **self._options)
+        with self._stores() as stores:
+            pt.save_to(stores, checkpoint, path)
 
     def load_checkpoint(
         self, path: str | os.PathLike[str], map_location: Any = None, weights_only: bool | None = None
@@ -79,21 +80,19 @@ class S3LightningCheckpoint(_checkpoint_io()):  # type: ignore[misc]
             UnsafePickleError: It holds more than weights and containers, and `weights_only` is not False.
         """
         weights_only = True if weights_only is None else weights_only
-        loaded: dict[str, Any] = pt.load(_uri_of(path), map_location, weights_only, **self._options)
-        return loaded
+        with self._stores() as stores:
+            loaded: dict[str, Any] = pt.load_from(stores, path, map_location, weights_only)
+            return loaded
 
     def remove_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Delete it; nothing there is no error."""
-        options = dict(self._options)
-        with Stores(options.pop("tuning", None), options) as stores:
-            store, key = stores.at(_uri_of(path), "remove_checkpoint")
+        with self._stores() as stores:
+            store, key = stores.at(path, "remove_checkpoint")
             store.delete([key])
 
     def teardown(self) -> None:
         """Nothing is held between calls."""
 
-
-def _uri_of(path: str | os.PathLike[str]) -> str:
-    """Lightning's local paths become file URIs."""
-    text = os.fspath(path)
-    return text if text.startswith(tuple(f"{scheme}://" for scheme in SCHEMES)) else f"file://{os.path.abspath(text)}"
+    def _stores(self) -> Stores:
+        options = dict(self._options)
+        return Stores(options.pop("tuning", None), options, remote_only=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable
 from typing import IO, Any, cast
 
@@ -13,6 +15,7 @@ from s3dlio_core import PutResult, Tuning
 from s3dlio_core.checksum import crc32, crc32_combine
 from s3dlio_core.errors import CheckpointError, StorageError
 from s3dlio_core.fill import Source, open_source
+from s3dlio_core.foreign import named_for_what_it_is
 from s3dlio_torch._fill_tensors import TensorItem, fill_tensors
 from s3dlio_torch._guarded_writer import GuardedWriter
 from s3dlio_torch._memory import fresh
@@ -28,9 +31,14 @@ from s3dlio_torch._pt_archive import (
 )
 from s3dlio_torch._stores import Stores
 
-__all__ = ["UnsafePickleError", "load", "save"]
+__all__ = ["UnsafePickleError", "load", "load_from", "save", "save_to"]
 
 MapLocation = str | torch.device | dict[str, str] | Callable[[Any, str], Any] | None
+
+
+_TAR_MARK, _TAR_MARK_AT = b"ustar", 257
+_COPY_BYTES = 4 << 20
+_PICKLE = b"\x80"  # how every pickle since torch 0.1 begins
 
 
 class UnsafePickleError(CheckpointError, pickle.UnpicklingError):
@@ -50,7 +58,7 @@ def load(
     Every record is compared with its CRC-32, which torch.load() does not do.
 
     Args:
-        uri: Of the object, e.g. "s3://models/a.pt".
+        uri: Of the object, e.g. "s3://models/a.pt"; or a local path.
         map_location: As torch.load() takes it. Storages for an accelerator pass through 64 MiB of pinned memory; with a
             function they are all read first, since it may look at them.
         weights_only: Only tensors, containers and what torch.serialization.add_safe_globals() names. False lets the
@@ -62,23 +70,30 @@ def load(
         CheckpointError: The object is damaged or cut short.
     """
     with Stores(tuning, store_options) as stores:
-        store, key = stores.at(uri, "load")
-        source = open_source(store, key)
-        try:
-            archive = open_archive(source)
-        except UnusualArchive:
-            return _load_by_torch(source, map_location, weights_only)
-        if _is_meta(map_location):
-            return _unpickled(source, archive.file, map_location, weights_only)
-        references = references_in(archive.pickle)
-        if references is None:
-            return _load_by_torch(source, map_location, weights_only)
-        storages = _read_storages(archive, references, map_location)
-        handing_out = _HandingOut(archive, references, storages, map_location)
-        with torch.serialization.skip_data():
-            loaded = _unpickled(source, archive.file, handing_out, weights_only)
-        handing_out.finish()
-        return loaded
+        return load_from(stores, uri, map_location, weights_only)
+
+
+def load_from(
+    stores: Stores, uri: str | os.PathLike[str], map_location: MapLocation = None, weights_only: bool = True
+) -> Any:
+    """As load(), from stores that are open."""
+    store, key = stores.at(uri, "load")
+    source = open_source(store, key)
+    try:
+        archive = open_archive(source)
+    except UnusualArchive:
+        return _load_by_torch(source, map_location, weights_only)
+    if _is_meta(map_location):
+        return _unpickled(source, archive.file, map_location, weights_only)
+    references = references_in(archive.pickle)
+    if references is None:
+        return _load_by_torch(source, map_location, weights_only)
+    storages = _read_storages(archive, references, map_location)
+    handing_out = _HandingOut(archive, references, storages, map_location)
+    with torch.serialization.skip_data():
+        loaded = _unpickled(source, archive.file, handing_out, weights_only)
+    handing_out.finish()
+    return loaded
 
 
 def save(
@@ -93,31 +108,57 @@ def save(
     Large storages on the CPU are sent from their own memory.
     """
     with Stores(tuning, store_options) as stores:
-        store, key = stores.at(uri, "save")
-        with GuardedWriter(store.open_writer(key)) as writer:
-            torch.save(obj, cast(IO[bytes], writer))
-        assert writer.result is not None
-        return writer.result
+        return save_to(stores, obj, uri)
+
+
+def save_to(stores: Stores, obj: Any, uri: str | os.PathLike[str]) -> PutResult:
+    """As save(), to stores that are open."""
+    store, key = stores.at(uri, "save")
+    with GuardedWriter(store.open_writer(key)) as writer:
+        torch.save(obj, cast(IO[bytes], writer))
+    assert writer.result is not None
+    return writer.result
 
 
 def _load_by_torch(source: Source, map_location: Any, weights_only: bool) -> Any:
     """An older format, TorchScript, or repacked by something else: torch reads it, once its checksums were compared."""
     with source.store.open_reader(source.key) as reader:
+        front = reader.read(_TAR_MARK_AT + len(_TAR_MARK)) or b""
+        reader.seek(0)
+        if front[_TAR_MARK_AT:] == _TAR_MARK:
+            return _load_tar(source, reader, map_location, weights_only)
         check_whole(reader, source.uri)
-        return _unpickled(source, reader, map_location, weights_only)
+        return _unpickled(source, reader, map_location, weights_only, front)
 
 
-def _unpickled(source: Source, file: Any, map_location: Any, weights_only: bool) -> Any:
-    """torch.load(), its errors told with the object's name."""
+def _load_tar(source: Source, reader: Any, map_location: Any, weights_only: bool) -> Any:
+    """The format of torch 0.1: torch unpacks it to a disk, and wants a file there to begin with."""
+    if weights_only:
+        message = (
+            "a tar archive, as torch 0.1 wrote it; torch reads those with weights_only=False alone: the pickle in it "
+        )
+        raise UnsafePickleError(f"{message}may run whatever it says", operation="load", uri=source.uri)
+    with tempfile.TemporaryFile() as file:
+        shutil.copyfileobj(reader, file, _COPY_BYTES)
+        return _unpickled(source, file, map_location, weights_only)
+
+
+def _unpickled(source: Source, file: Any, map_location: Any, weights_only: bool, front: bytes = b"") -> Any:
+    """torch.load(), its errors told with the object's name, and with what it is where its `front` tells."""
     file.seek(0)
     try:
         return torch.load(file, map_location=map_location, weights_only=weights_only, mmap=False)
     except StorageError:
         raise
     except pickle.UnpicklingError as error:
+        message = named_for_what_it_is(source.key, front)
+        if message and not front.startswith(_PICKLE):  # torch's long text about unsafe pickles would lead astray
+            raise CheckpointError(
+                f"nothing that torch.save() wrote{message}", operation="load", uri=source.uri
+            ) from error
         raise UnsafePickleError(str(error), operation="load", uri=source.uri) from error
     except Exception as error:
-        message = f"torch cannot read it: {type(error).__name__}: {error}"
+        message = f"torch cannot read it: {type(error).__name__}: {error}{named_for_what_it_is(source.key, front)}"
         raise CheckpointError(message, operation="load", uri=source.uri) from error
 
 

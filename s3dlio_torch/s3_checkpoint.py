@@ -25,9 +25,9 @@ class S3Checkpoint:
     s3dlio_torch.load() and save() do the same with less words; load() is faster, and compares checksums.
 
     Args:
-        region, endpoint: Of the service; the environment fills what is missing.
+        region, endpoint: Of the service; the environment fills what is missing. Kept as attributes.
         s3client_config: An S3ClientConfig, ours or the connector's.
-        store_options: As open_store() takes them; `tuning` too.
+        store_options: As open_store() takes them; `tuning` too. Local paths and file URIs are opened without them.
     """
 
     def __init__(
@@ -37,21 +37,24 @@ class S3Checkpoint:
         s3client_config: Any = None,
         **store_options: Any,
     ) -> None:
+        self.region, self.endpoint = region, endpoint
         options = store_options_of(store_options, region=region, endpoint=endpoint, s3client_config=s3client_config)
-        self._stores = Stores(options.pop("tuning", None), options)
+        self._stores = Stores(options.pop("tuning", None), options, remote_only=True)
 
-    def reader(self, uri: str | os.PathLike[str]) -> ObjectReader:
+    def reader(self, s3_uri: str | os.PathLike[str]) -> ObjectReader:
         """The object as a seekable file, read ahead.
 
+        Args:
+            s3_uri: Of every scheme, or a local path; the name is the connector's.
         Raises:
             ObjectNotFoundError: Nothing is stored there.
         """
-        store, key = self._stores.at(uri, "reader")
+        store, key = self._stores.at(s3_uri, "reader")
         return store.open_reader(key)
 
-    def writer(self, uri: str | os.PathLike[str]) -> GuardedWriter:
+    def writer(self, s3_uri: str | os.PathLike[str]) -> GuardedWriter:
         """A file to write the object to; it appears when it is closed. Leaving its `with` block by an exception drops
         what was written, and what was there before stays.
         """
-        store, key = self._stores.at(uri, "writer")
+        store, key = self._stores.at(s3_uri, "writer")
         return GuardedWriter(store.open_writer(key))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from array import array
 from collections.abc import Iterable, Iterator
@@ -18,7 +17,7 @@ from s3dlio_core.loader.packed import PackedStrings
 from s3dlio_core.loader.record_manifest import records_below
 from s3dlio_core.records import RecordIndex, is_sidecar
 from s3dlio_core.store import Store, open_store
-from s3dlio_core.uri import parse_uri, split_object_uri
+from s3dlio_core.uri import parse_uri, split_object_uri, uri_of_path
 
 __all__ = [
     "MANIFEST_SUFFIX",
@@ -256,7 +255,7 @@ def save_manifest(where: str, manifest: ObjectManifest, start: str = "", **optio
 
 
 def _place(where: str, store: Store, options: dict[str, Any]) -> tuple[Store, str]:
-    uri = where if "://" in where else f"file://{os.path.abspath(where)}"
+    uri = uri_of_path(where)
     root, key = split_object_uri(uri)
     same_kind = parse_uri(uri).scheme == store.scheme
     return open_store(root, **(options if same_kind else {})), key

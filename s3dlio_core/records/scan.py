@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from s3dlio_core._ext import ObjectMeta
 from s3dlio_core.errors import InvalidArgumentError, RecordError, StorageError, TransferCancelledError
 from s3dlio_core.folder_markers import is_folder_marker
+from s3dlio_core.foreign import FRONT_BYTES, named_for_what_it_is
 from s3dlio_core.records.format import FORMATS, RecordFormat, format_named, format_of_key
 from s3dlio_core.records.index import IndexedObject, RecordIndex
 from s3dlio_core.records.reader import HeadReader
@@ -80,8 +81,9 @@ def guess_format(keys: Iterable[str], uri: str = "") -> str:
     for key in keys:
         name = format_of_key(key)
         if name is None:
-            message = f"the key {key!r} does not tell its record format; name one of {', '.join(FORMATS)}, or a pattern"
-            raise InvalidArgumentError(f"{message} that chooses the objects", operation="index", uri=uri)
+            message = f"the key {key!r} does not tell its record format{named_for_what_it_is(key)}"
+            remedy = f"name one of {', '.join(FORMATS)}, or a pattern that chooses the objects"
+            raise InvalidArgumentError(f"{message}; {remedy}", operation="index", uri=uri)
         guessed.setdefault(name, key)
     if len(guessed) != 1:
         found = " and ".join(f"{name} ({key!r})" for name, key in guessed.items()) or "nothing"
@@ -185,7 +187,16 @@ def _index_one(store: Store, meta: ObjectMeta, format: RecordFormat, stop: threa
     try:
         return RecordTable.of(format.index(reader, meta.size))
     except RecordError as error:
-        raise RecordError(error.message, operation=f"index {format.name}", uri=uri) from error
+        message = error.message + named_for_what_it_is(meta.key, _front_of(fetch, meta.size))
+        raise RecordError(message, operation=f"index {format.name}", uri=uri) from error
     except StorageError as error:
         error.uri = error.uri or uri
         raise
+
+
+def _front_of(fetch: Callable[[int, int], Any], size: int) -> bytes:
+    """An object's first bytes, for the text of an error; none where they cannot be had."""
+    try:
+        return bytes(fetch(0, min(size, FRONT_BYTES))) if size else b""
+    except StorageError:
+        return b""

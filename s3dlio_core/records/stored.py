@@ -16,7 +16,7 @@ from s3dlio_core.records.matcher import bounded_search
 from s3dlio_core.records.scan import INDEX_KEY, objects_to_index
 from s3dlio_core.records.table import RecordTable
 from s3dlio_core.store import Store, open_store
-from s3dlio_core.uri import split_object_uri
+from s3dlio_core.uri import split_object_uri, uri_of_path
 
 __all__ = ["from_bytes", "load_index", "save_index", "to_bytes"]
 
@@ -79,9 +79,7 @@ def load_index(
 def _place(store: Store, at: str | os.PathLike[str] | None) -> tuple[Store, str]:
     if at is None:
         return store, INDEX_KEY
-    text = os.fspath(at)
-    if "://" not in text:
-        text = f"file://{os.path.abspath(text)}"
+    text = uri_of_path(at)
     store_uri, key = split_object_uri(text)
     # What leads to the objects leads to an index in the same kind of store.
     same_kind = store_uri.partition("://")[0] == store.scheme

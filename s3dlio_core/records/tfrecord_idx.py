@@ -13,7 +13,7 @@ from s3dlio_core.errors import RecordError
 from s3dlio_core.records.format import RecordRange
 from s3dlio_core.records.reader import HeadReader
 from s3dlio_core.records.tfrecord import TfRecord
-from s3dlio_core.uri import split_object_uri
+from s3dlio_core.uri import split_object_uri, uri_of_path
 from s3dlio_core.verbs import get, put, store_at
 
 __all__ = [
@@ -95,7 +95,6 @@ def _fetch_from(file: Any) -> Any:
 
 
 def _uri(path: Path) -> str:
-    text = os.fspath(path)
-    uri = text if "://" in text else f"file://{os.path.abspath(text)}"
+    uri = uri_of_path(path)
     split_object_uri(uri)  # refuses what is none
     return uri

@@ -9,6 +9,7 @@ from s3dlio_torch.dcp.prefix_strategy import (
     NumericPrefixStrategy,
     PrefixStrategy,
     RoundRobinPrefixStrategy,
+    S3PrefixStrategyBase,
 )
 from s3dlio_torch.dcp.reader import StorageReader
 from s3dlio_torch.dcp.s3_front import S3StorageReader, S3StorageWriter
@@ -24,6 +25,7 @@ __all__ = [
     "NumericPrefixStrategy",
     "PrefixStrategy",
     "RoundRobinPrefixStrategy",
+    "S3PrefixStrategyBase",
     "S3StorageReader",
     "S3StorageWriter",
     "StorageReader",

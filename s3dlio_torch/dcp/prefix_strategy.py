@@ -15,6 +15,7 @@ __all__ = [
     "NumericPrefixStrategy",
     "PrefixStrategy",
     "RoundRobinPrefixStrategy",
+    "S3PrefixStrategyBase",
 ]
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -32,6 +33,9 @@ class PrefixStrategy(ABC):
         """E.g. "0100000000/epoch_3/__7_". Ends in "__{rank}_", which keeps the ranks' objects apart."""
 
 
+S3PrefixStrategyBase = PrefixStrategy  # as AWS's connector calls it
+
+
 class DefaultPrefixStrategy(PrefixStrategy):
     """All ranks side by side: "__{rank}_"."""
 
@@ -45,8 +49,10 @@ class NumericPrefixStrategy(PrefixStrategy):
     Args:
         base: Of the number, 2 to 36.
         epoch_num: A folder "epoch_<n>/" behind the number; None: none.
-        min_prefix_length: Digits, at least.
+        min_prefix_length: Digits, at least; more where so many different numbers need them, the same for all.
         prefix_count: How many different numbers; None: the world size.
+
+    A subclass may spell the numbers itself: `_format_number(number, length)`, the last digit last.
     """
 
     def __init__(
@@ -54,24 +60,30 @@ class NumericPrefixStrategy(PrefixStrategy):
     ) -> None:
         if not 2 <= base <= len(_DIGITS):
             raise ValueError(f"base is {base}; expected 2 to {len(_DIGITS)}")
-        if epoch_num is not None and epoch_num < 0:
-            raise ValueError(f"epoch_num is {epoch_num}; expected 0 or more")
+        _check_epoch(epoch_num)
         if min_prefix_length < 1:
             raise ValueError(f"min_prefix_length is {min_prefix_length}; expected 1 or more")
-        if prefix_count is not None and prefix_count < 1:
-            raise ValueError(f"prefix_count is {prefix_count}; expected 1 or more")
+        if prefix_count is not None and (not isinstance(prefix_count, int) or prefix_count < 1):
+            raise ValueError(f"prefix_count is {prefix_count}; expected an integer from 1")
         self.base = base
         self.epoch_num = epoch_num
         self.min_prefix_length = min_prefix_length
         self.prefix_count = prefix_count
 
     def generate_prefix(self, rank: int) -> str:
-        number = rank % (self.prefix_count or _world_size())
+        count = self.prefix_count or _world_size()
+        length, reached = 1, self.base
+        while reached < count:
+            length, reached = length + 1, reached * self.base
+        digits = self._format_number(rank % count, max(length, self.min_prefix_length))[::-1]
+        return f"{digits}/{_epoch_folder(self.epoch_num)}__{rank}_"
+
+    def _format_number(self, number: int, length: int) -> str:
         digits = ""
         while number:
             number, digit = divmod(number, self.base)
-            digits += _DIGITS[digit]  # the last digit comes first: reversed as wanted
-        return f"{digits.ljust(self.min_prefix_length, '0')}/{_epoch_folder(self.epoch_num)}__{rank}_"
+            digits = _DIGITS[digit] + digits
+        return digits.rjust(length, "0")
 
 
 class BinaryPrefixStrategy(NumericPrefixStrategy):
@@ -103,14 +115,18 @@ class RoundRobinPrefixStrategy(PrefixStrategy):
     def __init__(self, user_prefixes: Sequence[str], epoch_num: int | None = None) -> None:
         if isinstance(user_prefixes, str) or not user_prefixes or not all(p.strip("/") for p in user_prefixes):
             raise ValueError(f"user_prefixes is {user_prefixes!r}; expected a list of names, none of them empty")
-        if epoch_num is not None and epoch_num < 0:
-            raise ValueError(f"epoch_num is {epoch_num}; expected 0 or more")
+        _check_epoch(epoch_num)
         self.user_prefixes = [prefix.strip("/") for prefix in user_prefixes]
         self.epoch_num = epoch_num
 
     def generate_prefix(self, rank: int) -> str:
         prefix = self.user_prefixes[rank % len(self.user_prefixes)]
         return f"{prefix}/{_epoch_folder(self.epoch_num)}__{rank}_"
+
+
+def _check_epoch(epoch_num: int | None) -> None:
+    if epoch_num is not None and (not isinstance(epoch_num, int) or epoch_num < 0):
+        raise ValueError(f"epoch_num is {epoch_num}; expected an integer from 0")
 
 
 def _epoch_folder(epoch_num: int | None) -> str:

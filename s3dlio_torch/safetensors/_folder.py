@@ -18,6 +18,7 @@ from s3dlio_core import Tuning
 from s3dlio_core.errors import CheckpointError
 from s3dlio_core.fill import Source, open_safetensors
 from s3dlio_core.safetensors_header import SafetensorsHeader, TensorInfo
+from s3dlio_core.uri import uri_of_path
 from s3dlio_torch._fill_tensors import TensorItem, fill_tensors
 from s3dlio_torch._stores import Stores
 from s3dlio_torch.safetensors._dtypes import torch_layout
@@ -77,7 +78,7 @@ def load_sharded(
 
 def find_tensors(stores: Stores, uri: str | os.PathLike[str], operation: str) -> Found:
     """Where every tensor of the weights at `uri` is stored; ascending by object, then by place."""
-    text = os.fspath(uri)
+    text = uri_of_path(uri)
     if text.endswith(_SUFFIX):
         return _all_of(stores, [text], operation)
     if text.endswith(".json"):

@@ -13,11 +13,13 @@ from s3dlio_core import PutResult, Tuning
 from s3dlio_core.errors import CheckpointError
 from s3dlio_core.fill import Source
 from s3dlio_core.safetensors_header import TensorInfo
+from s3dlio_core.uri import uri_of_path
 from s3dlio_torch._fill_tensors import TensorItem, differing_names, fill_tensors
 from s3dlio_torch._overlap import identity_of, overlapping_names
 from s3dlio_torch._stores import Stores
 from s3dlio_torch.safetensors._dtypes import torch_layout
 from s3dlio_torch.safetensors._folder import find_tensors
+from s3dlio_torch.safetensors._read import Device, one_place
 from s3dlio_torch.safetensors._save import check_tensors, without_copies, write_file
 
 __all__ = ["LoadReport", "load_into", "load_model", "save_model"]
@@ -66,7 +68,7 @@ def load_into(
     tensors = _targets(target, names)
     with Stores(tuning, store_options) as stores:
         found = find_tensors(stores, uri, "load_into")
-        where = os.fspath(uri)
+        where = uri_of_path(uri)
         missing = sorted(set(tensors) - set(found) - _covered(tensors, found))
         unexpected = [] if names is not None else sorted(set(found) - set(tensors))
         if strict and (missing or unexpected):
@@ -91,21 +93,32 @@ def load_into(
 
 def load_model(
     model: torch.nn.Module,
-    uri: str | os.PathLike[str],
+    uri: str | os.PathLike[str] | None = None,
     strict: bool = True,
+    device: Device = "cpu",
     *,
+    filename: str | os.PathLike[str] | None = None,
     tuning: Tuning | None = None,
     **store_options: Any,
 ) -> LoadReport:
-    """load_into() in the argument order of the format's own library."""
-    return load_into(uri, model, strict=strict, tuning=tuning, **store_options)
+    """load_into() in the argument order of the format's own library.
+
+    Args:
+        device: Only checked to be one. The other library reads to it and copies from there; here the model's own
+            tensors are filled, wherever they are.
+        filename: The same as `uri`, under the other library's name.
+    """
+    torch.device(device)
+    return load_into(one_place(uri, filename), model, strict=strict, tuning=tuning, **store_options)
 
 
 def save_model(
     model: torch.nn.Module,
-    uri: str | os.PathLike[str],
+    uri: str | os.PathLike[str] | None = None,
     metadata: Mapping[str, str] | None = None,
+    force_contiguous: bool = True,
     *,
+    filename: str | os.PathLike[str] | None = None,
     tuning: Tuning | None = None,
     **store_options: Any,
 ) -> PutResult:
@@ -113,17 +126,26 @@ def save_model(
 
     The names left out are kept in the metadata, each with the name it is stored under. load_model() brings them back.
 
+    Args:
+        force_contiguous: Store a contiguous copy of tensors that are not; False refuses them.
+        filename: The same as `uri`, under the name the format's own library gives it.
     Raises:
         SharedTensorsError: Tensors overlap without being the same.
-        InvalidArgumentError: A tensor is sparse or not contiguous.
+        InvalidArgumentError: A tensor is sparse, or not contiguous and `force_contiguous` is False.
     """
     tensors = {name: tensor for name, tensor in model.state_dict().items() if isinstance(tensor, torch.Tensor)}
     tensors, left_out = without_copies(tensors)
+    if force_contiguous:
+        tensors = {name: _contiguous(tensor) for name, tensor in tensors.items()}
     words = {**(metadata or {}), **left_out}
     with Stores(tuning, store_options) as stores:
-        store, key = stores.at(uri, "save_model")
+        store, key = stores.at(one_place(uri, filename), "save_model")
         check_tensors(tensors, store.uri_of(key))
         return write_file(store, key, tensors, words or None)
+
+
+def _contiguous(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.contiguous() if tensor.layout == torch.strided else tensor  # others are refused by name
 
 
 def _targets(target: Target, names: Iterable[str] | None) -> dict[str, torch.Tensor]:

@@ -19,15 +19,16 @@ from s3dlio_torch._stores import Stores
 from s3dlio_torch.safetensors._dtypes import torch_layout
 from s3dlio_torch.safetensors._slice import TensorSlice
 
-__all__ = ["allocate", "load_file", "safe_open", "safetensors_items"]
+__all__ = ["allocate", "load_file", "one_place", "safe_open", "safetensors_items"]
 
 Device = str | int | torch.device
 
 
 def load_file(
-    uri: str | os.PathLike[str],
+    uri: str | os.PathLike[str] | None = None,
     device: Device = "cpu",
     *,
+    filename: str | os.PathLike[str] | None = None,
     names: Iterable[str] | None = None,
     tuning: Tuning | None = None,
     **store_options: Any,
@@ -35,7 +36,8 @@ def load_file(
     """Read a safetensors object; the bytes go from the socket or the disk into the tensors, many parts at once.
 
     Args:
-        uri: Of the object, e.g. "s3://models/llama/model.safetensors".
+        uri: Of the object, e.g. "s3://models/llama/model.safetensors"; or a local path.
+        filename: The same, under the name the format's own library gives it.
         device: Where the tensors are to lie. For an accelerator they pass through 64 MiB of pinned memory.
         names: Only these tensors; nothing else is read.
         store_options: As open_store() takes them: endpoint_url, region, profile, ...
@@ -47,10 +49,22 @@ def load_file(
         UnsupportedOperationError: A type this torch does not have.
     """
     with Stores(tuning, store_options) as stores:
-        ((source, header),) = open_safetensors([stores.at(uri, "load_file")], 1)
+        ((source, header),) = open_safetensors([stores.at(one_place(uri, filename), "load_file")], 1)
         tensors = allocate(source, _chosen(header, names, source.uri), torch.device(device))
         fill_tensors(safetensors_items(source, header, tensors))
         return tensors
+
+
+def one_place(uri: str | os.PathLike[str] | None, filename: str | os.PathLike[str] | None) -> str | os.PathLike[str]:
+    """The one of two names for one argument that was given.
+
+    Raises:
+        TypeError: None or both.
+    """
+    given = filename if uri is None else uri
+    if given is None or (uri is not None and filename is not None):
+        raise TypeError("expected a URI or a path, as uri or as filename, once")
+    return given
 
 
 def allocate(source: Source, infos: Iterable[TensorInfo], device: torch.device) -> dict[str, torch.Tensor]:
@@ -92,8 +106,9 @@ class safe_open:  # noqa: N801 - the name the format's own library gives it
     """One safetensors object, opened to read some of its tensors, or parts of them. A context manager.
 
     Args:
-        uri: Of the object.
+        uri: Of the object; or a local path.
         framework: "pt" (or "torch"): tensors are torch's.
+        filename: The same as `uri`, under the name the format's own library gives it.
         device: Where they are to lie.
         store_options: As open_store() takes them.
     Raises:
@@ -102,36 +117,41 @@ class safe_open:  # noqa: N801 - the name the format's own library gives it
 
     def __init__(
         self,
-        uri: str | os.PathLike[str],
+        uri: str | os.PathLike[str] | None = None,
         framework: str = "pt",
         device: Device = "cpu",
         *,
+        filename: str | os.PathLike[str] | None = None,
         tuning: Tuning | None = None,
         **store_options: Any,
     ) -> None:
+        place = one_place(uri, filename)
         if framework not in ("pt", "torch", "pytorch"):
             message = f'framework is "{framework}"; expected "pt": this package makes torch tensors'
-            raise InvalidArgumentError(message, operation="safe_open", uri=os.fspath(uri))
+            raise InvalidArgumentError(message, operation="safe_open", uri=os.fspath(place))
         self._device = torch.device(device)
         self._stores = Stores(tuning, store_options)
         self._is_open = True
         try:
-            ((self._source, self._header),) = open_safetensors([self._stores.at(uri, "safe_open")], 1)
+            ((self._source, self._header),) = open_safetensors([self._stores.at(place, "safe_open")], 1)
         except BaseException:
             self.close()
             raise
 
     def keys(self) -> list[str]:
         """The tensors' names, sorted."""
+        self._check_open()
         return sorted(self._header.tensors)
 
     def offset_keys(self) -> list[str]:
         """The tensors' names in the order they are stored in."""
+        self._check_open()
         return list(self._header.tensors)
 
     def metadata(self) -> dict[str, str] | None:
-        """The writer's own words; None where there are none."""
-        return dict(self._header.metadata) or None
+        """The writer's own words; None where it left none, {} where it left an empty place for them."""
+        self._check_open()
+        return None if self._header.metadata is None else dict(self._header.metadata)
 
     def get_tensor(self, name: str) -> torch.Tensor:
         """Read one tensor.
@@ -144,6 +164,13 @@ class safe_open:  # noqa: N801 - the name the format's own library gives it
         tensors = allocate(self._source, [info], self._device)
         fill_tensors(safetensors_items(self._source, self._header, tensors))
         return tensors[name]
+
+    def get_tensors(self) -> dict[str, torch.Tensor]:
+        """Read all tensors, many parts at once; by name, in the order they are stored in."""
+        self._check_open()
+        tensors = allocate(self._source, self._header.tensors.values(), self._device)
+        fill_tensors(safetensors_items(self._source, self._header, tensors))
+        return tensors
 
     def get_slice(self, name: str) -> TensorSlice:
         """A tensor to be indexed: only what an index selects is read.

@@ -15,6 +15,7 @@ from s3dlio_torch._overlap import identity_of, overlapping_names
 from s3dlio_torch._stores import Stores
 from s3dlio_torch._upload import TensorUpload
 from s3dlio_torch.safetensors._dtypes import dtype_name
+from s3dlio_torch.safetensors._read import one_place
 
 __all__ = ["SharedTensorsError", "check_kinds", "check_tensors", "save_file", "without_copies", "write_file"]
 
@@ -25,9 +26,10 @@ class SharedTensorsError(InvalidArgumentError, RuntimeError):
 
 def save_file(
     tensors: Mapping[str, torch.Tensor],
-    uri: str | os.PathLike[str],
+    uri: str | os.PathLike[str] | None = None,
     metadata: Mapping[str, str] | None = None,
     *,
+    filename: str | os.PathLike[str] | None = None,
     tuning: Tuning | None = None,
     **store_options: Any,
 ) -> PutResult:
@@ -36,6 +38,8 @@ def save_file(
     Args:
         tensors: Dense, contiguous, none sharing memory with another. Those of an accelerator pass through 32 MiB of
             pinned memory.
+        uri: Of the object; or a local path.
+        filename: The same, under the name the format's own library gives it.
         metadata: Kept in the head; Hugging Face's loaders want {"format": "pt"}.
         store_options: As open_store() takes them.
     Raises:
@@ -44,7 +48,7 @@ def save_file(
         UnsupportedOperationError: A type the format has no name for.
     """
     with Stores(tuning, store_options) as stores:
-        store, key = stores.at(uri, "save_file")
+        store, key = stores.at(one_place(uri, filename), "save_file")
         check_tensors(tensors, store.uri_of(key))
         return write_file(store, key, tensors, metadata)
 

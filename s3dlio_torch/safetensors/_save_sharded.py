@@ -12,6 +12,7 @@ import torch
 
 from s3dlio_core import Tuning
 from s3dlio_core.errors import InvalidArgumentError, ObjectExistsError, ObjectNotFoundError
+from s3dlio_core.uri import uri_of_path
 from s3dlio_torch._stores import Stores
 from s3dlio_torch.safetensors._folder import INDEX_SUFFIX, SINGLE
 from s3dlio_torch.safetensors._save import check_kinds, check_tensors, without_copies, write_file
@@ -50,7 +51,7 @@ def save_sharded(
         ObjectExistsError: There are weights, and `overwrite` is not set.
         InvalidArgumentError, SharedTensorsError, UnsupportedOperationError: As save_file().
     """
-    folder = os.fspath(uri)
+    folder = uri_of_path(uri)
     folder = folder if folder.endswith("/") else folder + "/"
     if max_shard_bytes < 1:
         message = f"max_shard_bytes is {max_shard_bytes}; expected at least 1"

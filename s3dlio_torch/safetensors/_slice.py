@@ -28,9 +28,9 @@ _PIECE_BYTES = 8 << 20
 class TensorSlice:
     """A stored tensor that is read by indexing: `part = f.get_slice("weight")[128:256, :64]`.
 
-    An index holds integers, slices (of positive step) and at most one `...`; negative positions count from the end, and
-    slices are cut to the tensor, as in torch. Whatever lies far enough outside the selection is not read; what lies
-    nearer than the store's `coalesce_gap` to it may be received and thrown away.
+    An index holds integers, slices (of positive step), at most one `...` and at most one list of integers; negative
+    positions count from the end, and slices are cut to the tensor, as in torch. Whatever lies far enough outside the
+    selection is not read; what lies nearer than the store's `coalesce_gap` to it may be received and thrown away.
     """
 
     def __init__(self, source: Source, info: TensorInfo, device: torch.device) -> None:
@@ -54,6 +54,10 @@ class TensorSlice:
             IndexError: Too many indices, or a position outside the tensor.
             TypeError: An index of another kind.
         """
+        indices = list(index) if isinstance(index, tuple) else [index]
+        lists = [number for number, each in enumerate(indices) if isinstance(each, list)]
+        if lists:
+            return self._listed(indices, lists)
         chosen, kept = _selection(index, self._shape)
         shape = [len(each) for each in chosen]
         if math.prod(shape) and math.prod(shape[: _outer(chosen, self._shape)[0]]) == 1:
@@ -66,6 +70,29 @@ class TensorSlice:
                 fill_many(self._fills(chosen, part), _CALLS_IN_FLIGHT)
             part = part.to(self._device)
         return part.view([extent for extent, keep in zip(shape, kept, strict=True) if keep])
+
+    def _listed(self, indices: list[Any], lists: list[int]) -> torch.Tensor:
+        """The positions of a list, those in a row as one slice."""
+        if len(lists) > 1:
+            raise TypeError("an index can have only one list")
+        at = lists[0]
+        positions = indices[at]
+        # The list's axis: what stands before it, or what is left behind it.
+        behind_dots = Ellipsis in indices[:at]
+        axis = len(self._shape) - (len(indices) - at) if behind_dots else at
+        if not 0 <= axis < len(self._shape):
+            raise IndexError(f"{len(indices)} indices for a tensor of {len(self._shape)} dimensions")
+        extent = self._shape[axis]
+        found = [_axis_selection(position, extent, axis).start for position in positions]
+        runs = [slice(0, 0)] if not found else []
+        for position in found:
+            if runs and runs[-1].stop == position:
+                runs[-1] = slice(runs[-1].start, position + 1)
+            else:
+                runs.append(slice(position, position + 1))
+        parts = [self[(*indices[:at], run, *indices[at + 1 :])] for run in runs]
+        dropped = sum(not isinstance(each, slice) and each is not Ellipsis for each in indices[:at])
+        return parts[0] if len(parts) == 1 else torch.cat(parts, axis - dropped)
 
     def _fills(self, chosen: Sequence[range], part: torch.Tensor) -> Iterator[Fill]:
         covering = _covering(chosen, self._shape, self._dtype.itemsize)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from s3dlio_core.errors import InvalidArgumentError
-from s3dlio_core.uri import parse_uri, split_object_uri
+from s3dlio_core.uri import parse_uri, split_object_uri, uri_of_path, uri_text
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,28 @@ def test_store_and_key(uri: str, store: str, key: str) -> None:
 def test_paths_like_objects_are_no_uris() -> None:
     with pytest.raises(InvalidArgumentError, match="no URI"):
         parse_uri(PurePosixPath("data"))
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("s3://bucket/a/b", "s3://bucket/a/b"),
+        ("s3://bucket", "s3://bucket/"),
+        ("file:///tmp/a", "file:///tmp/a"),
+        ("direct:///tmp/a", "direct:///tmp/a"),
+    ],
+)
+def test_a_path_made_of_a_uri_is_the_uri_it_was(uri: str, expected: str) -> None:
+    assert str(parse_uri(Path(uri))) == str(parse_uri(str(Path(uri)))) == expected
+    assert uri_of_path(Path(uri)) == uri_text(uri) == uri
+
+
+def test_local_paths_become_uris_where_they_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert uri_of_path("a/b.bin") == f"file://{tmp_path}/a/b.bin"
+    assert uri_of_path("folder/") == f"file://{tmp_path}/folder/"
+    assert uri_of_path(tmp_path / "x") == f"file://{tmp_path}/x"
+    assert uri_of_path("/") == "file:///"
+    assert uri_of_path("s4://bucket/key") == "s4://bucket/key"  # refused by parse_uri, not taken for a path
+    with pytest.raises(InvalidArgumentError, match="no URI"):
+        parse_uri("a/b.bin")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import warnings
@@ -116,3 +117,29 @@ def test_it_belongs_to_the_lightning_that_is_in_use() -> None:
     """The same library under its other name; the tests above use the first."""
     done = subprocess.run([sys.executable, "-c", OTHER_NAME], capture_output=True, text=True, timeout=100, check=True)
     assert done.stdout.strip().endswith("True")
+
+
+@pytest.mark.parametrize("spelled", [str, Path, lambda path: f"file://{path}"])
+def test_options_of_the_service_do_not_keep_it_from_local_paths(tmp_path: Path, spelled: Any) -> None:
+    plugin = S3LightningCheckpoint(region="eu-central-1", endpoint="https://nowhere.invalid", profile=None)
+    place = spelled(tmp_path / "last.ckpt")
+    plugin.save_checkpoint({"step": 3, "weight": torch.ones(2)}, place)
+    assert plugin.load_checkpoint(place)["step"] == 3
+    plugin.remove_checkpoint(place)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_in_a_bucket_need_s3fs_as_the_page_says(tmp_path: Path) -> None:
+    if importlib.util.find_spec("s3fs") is not None:
+        pytest.skip("s3fs is installed here")
+    plugin = S3LightningCheckpoint(region="eu-central-1")
+    with pytest.raises(ImportError, match="s3fs"):
+        lightning.callbacks.ModelCheckpoint(dirpath="s3://train/run")
+    # Where the folder is local the plugin does all of it.
+    callback = lightning.callbacks.ModelCheckpoint(dirpath=tmp_path / "kept", save_last=True)
+    run = lightning.Trainer(
+        plugins=[plugin], callbacks=[callback], max_epochs=1, accelerator="cpu", logger=False,
+        enable_progress_bar=False, enable_model_summary=False, default_root_dir=tmp_path,
+    )  # fmt: skip
+    run.fit(Model(seed=1))
+    assert plugin.load_checkpoint(tmp_path / "kept" / "last.ckpt")["epoch"] == 0

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import struct
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -387,6 +389,7 @@ def test_many_storages_are_on_their_way_at_once(fault_server: FaultServer) -> No
 
 MEASURE = """
 import sys
+import tarfile
 from pathlib import Path
 from s3dlio_torch.pt import load
 def peak():
@@ -407,3 +410,44 @@ def test_loading_needs_the_tensors_memory_and_little_more(tmp_path: Path) -> Non
     grown, size = map(int, done.stdout.split())
     assert size == 256
     assert size - 8 <= grown <= size + 64
+
+
+class _OfTorch01(pickle.Pickler):
+    """Pickles tensors as torch 0.1 did: by a number, under which they are kept elsewhere."""
+
+    def persistent_id(self, obj: Any) -> Any:
+        return "12" if isinstance(obj, torch.Tensor) else None
+
+
+def tar_of_torch_0_1(tensor: torch.Tensor) -> bytes:
+    """{"step": 3, "weight": tensor}, as torch.save() of 2017 wrote it."""
+    storages, tensors, document = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    for part in (1, (11, "cpu", torch.FloatStorage)):
+        pickle.dump(part, storages, protocol=2)
+    storages.write(struct.pack("<q", tensor.numel()) + tensor.numpy().tobytes())
+    pickle.dump([], storages, protocol=2)
+    for part in (1, (12, 11, "torch.FloatTensor")):
+        pickle.dump(part, tensors, protocol=2)
+    shape, stride = tensor.shape, tensor.stride()
+    tensors.write(struct.pack(f"<ii{len(shape)}q{len(shape)}qq", len(shape), 0, *shape, *stride, 0))
+    _OfTorch01(document, protocol=2).dump({"step": 3, "weight": tensor})
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:", format=tarfile.PAX_FORMAT) as tar:
+        for name, content in (("storages", storages), ("tensors", tensors), ("pickle", document)):
+            member = tarfile.TarInfo(name)
+            member.size = len(content.getvalue())
+            tar.addfile(member, io.BytesIO(content.getvalue()))
+    return archive.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore")  # Python's and torch's own, about tar files and typed storages
+def test_archives_of_torch_0_1_load_where_they_may_run_code(place: tuple[str, dict[str, Any]]) -> None:
+    uri, options = place
+    weight = torch.arange(12.0).view(3, 4)
+    with s3dlio_core.open_store(uri.rpartition("/")[0], **options) as store:
+        store.put("a.pt", tar_of_torch_0_1(weight))
+    with pytest.raises(UnsafePickleError, match=r"torch 0\.1.*weights_only=False"):
+        load(uri, **options)
+    loaded = load(uri, weights_only=False, **options)
+    assert loaded["step"] == 3
+    assert torch.equal(loaded["weight"], weight)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import s3torchconnector
 import torch
 from servers.access import credentials_of
 from servers.fault_server import FaultServer
@@ -98,3 +99,33 @@ def test_the_package_hands_out_load_and_save(tmp_path: Path) -> None:
     uri = f"file://{tmp_path}/a.pt"
     s3dlio_torch.save({"a": torch.ones(2)}, uri)
     assert torch.equal(s3dlio_torch.load(uri)["a"], torch.ones(2))
+
+
+def test_options_of_the_service_do_not_keep_it_from_local_paths(tmp_path: Path) -> None:
+    checkpoint = S3Checkpoint("eu-central-1", "https://nowhere.invalid", S3ClientConfig(profile="nobody"))
+    for place in (tmp_path / "a.pt", f"file://{tmp_path}/b.pt", Path(f"file://{tmp_path}/c.pt")):
+        with checkpoint.writer(place) as writer:
+            torch.save({"step": 3}, writer)
+        with checkpoint.reader(place) as reader:
+            assert torch.load(reader)["step"] == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pt", "b.pt", "c.pt"]
+
+
+def test_called_as_the_connectors(seaweedfs: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweedfs.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweedfs.secret_key)
+    state = {"weight": torch.arange(12.0)}
+    for number, writing in enumerate((S3Checkpoint, s3torchconnector.S3Checkpoint)):
+        for reading in (S3Checkpoint, s3torchconnector.S3Checkpoint):
+            config = s3torchconnector.S3ClientConfig(force_path_style=True)
+            made = [
+                kind(region=seaweedfs.region, endpoint=seaweedfs.endpoint_url, s3client_config=config)
+                for kind in (writing, reading)
+            ]
+            assert (made[0].region, made[0].endpoint) == (seaweedfs.region, seaweedfs.endpoint_url)
+            uri = f"s3://train/{name}/{number}.pt"
+            with made[0].writer(s3_uri=uri) as writer:
+                torch.save(state, writer)
+            with made[1].reader(s3_uri=uri) as reader:
+                assert torch.equal(torch.load(reader)["weight"], state["weight"])
+                assert (reader.bucket, reader.key) == ("train", f"{name}/{number}.pt")
