@@ -58,7 +58,8 @@ class Batches:
         store: At the checkpoint.
         items: Ordered by object and offset; made when their turn comes.
         share_bytes: Most memory of ours for one batch, where a piece does not need more.
-        moved: Called with the item and the bytes of its destination that were filled; "began" and "ended" with keys.
+        moved: Called with the item and the bytes of its destination that were filled; "began" and "ended" with a
+            batch's key, the number of its pieces and their bytes.
     """
 
     def __init__(
@@ -68,8 +69,8 @@ class Batches:
         *,
         share_bytes: int,
         moved: Callable[[LoadItem, int], None] = lambda item, size: None,
-        began: Callable[[str], None] = lambda key: None,
-        ended: Callable[[str], None] = lambda key: None,
+        began: Callable[[str, int, int], None] = lambda key, pieces, size: None,
+        ended: Callable[[str, int, int], None] = lambda key, pieces, size: None,
     ) -> None:
         self._store = store
         self._items = iter(items)
@@ -135,7 +136,7 @@ class Batches:
             size = piece.end - piece.start
             ranges.append((item.place.start + piece.start, item.place.start + piece.end))
             out.append(memory[place : place + size] if piece.target is None else piece.target)
-        self._began(batch.key)
+        self._began(batch.key, len(batch.pieces), batch.bytes)
         try:
             sizes = yield self._store._native().get_ranges_into(batch.key, ranges, out, "", "", "")
         except (ObjectNotFoundError, BucketNotFoundError) as error:
@@ -144,7 +145,7 @@ class Batches:
             meta = yield self._store._native().head(batch.key, "")
             raise self._cut_short(batch, ranges, meta.size) from error
         finally:
-            self._ended(batch.key)
+            self._ended(batch.key, len(batch.pieces), batch.bytes)
         for (item, piece, _), size, (start, end), view in zip(batch.pieces, sizes, ranges, out, strict=True):
             if size != end - start:
                 raise self._cut_short(batch, ranges, start + size)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -21,7 +22,9 @@ from s3dlio_torch.dcp.progress_bar import ProgressBar
 __all__ = ["LoadWatch"]
 
 _REPORT_SECONDS = 0.5
-_ARRIVALS = ("bytes_received", "file_reads", "direct_reads")
+_LEAST_BLOCK = 64 << 10  # a file is read in blocks of this at least
+_REPEATS = 2  # what is asked for may be sent so often, by resumes, hedges and repetitions
+_PATIENCE = 10  # times the timeout: for so long may bytes arrive of which nothing becomes complete
 
 
 class LoadWatch:
@@ -31,6 +34,10 @@ class LoadWatch:
         bytes_total: Of all destinations.
         report: Called with progress; True: a bar.
         stall_timeout_seconds: None: wait forever.
+
+    The engine counts what arrives in the whole process. That keeps a slow load from being taken for a stalled one, but
+    only as long as what arrived may be the load's: once it is more than the load waits for, or after ten times the
+    timeout, what was completed is all that counts.
     """
 
     def __init__(
@@ -47,6 +54,8 @@ class LoadWatch:
         self._reported = time.monotonic()
         self._timeout = stall_timeout_seconds
         self._active: Counter[str] = Counter()
+        self._awaited = _Arrivals(0, 0)
+        self._events = 0  # batches begun and ended: when this stands still, nothing of the load becomes complete
         self._ended = threading.Event()
         self._run: BoundedRun | None = None
         self._stalled: TransferTimeoutError | None = None
@@ -82,17 +91,21 @@ class LoadWatch:
             watcher.join()
 
     # ---- told by the batches ----
-    def began(self, key: str) -> None:
-        """A batch of object `key` is asked for."""
+    def began(self, key: str, pieces: int, size: int) -> None:
+        """A batch of object `key` is asked for: so many pieces, of `size` bytes together."""
         if not self._active[key]:
             self._tracker.began(key)
         self._active[key] += 1
+        self._awaited += _Arrivals.most_of(pieces, size)
+        self._events += 1
 
-    def ended(self, key: str) -> None:
+    def ended(self, key: str, pieces: int, size: int) -> None:
         """A batch of object `key` was received, or failed."""
         self._active[key] -= 1
         if not self._active[key]:
             self._tracker.ended(key)
+        self._awaited -= _Arrivals.most_of(pieces, size)
+        self._events += 1
 
     def moved(self, item: LoadItem, size: int) -> None:
         """`size` more bytes of destinations are filled."""
@@ -107,21 +120,55 @@ class LoadWatch:
 
     # ---- the watching thread ----
     def _watch(self, run: BoundedRun, ended: threading.Event, timeout: float) -> None:
-        arrived, since = _arrivals(), time.monotonic()
+        events, since = self._events, time.monotonic()
+        before = arrived = _Arrivals.so_far()
+        last_arrival = since
         while not ended.wait(min(timeout / 4, 1.0)):
-            now, found = time.monotonic(), _arrivals()
+            now, found = time.monotonic(), _Arrivals.so_far()
             if found != arrived:
-                arrived, since = found, now
-            stalled = self._tracker.stalled(timeout)
-            if stalled is not None and now - since >= timeout:
-                key, name, seconds = stalled
-                last = f"; the last that arrived from it was part of {name!r}" if name else ""
-                message = f"nothing arrived for {seconds:.0f} s{last}; stall_timeout_seconds is {timeout:g}"
-                self._stalled = TransferTimeoutError(message, operation="load", uri=self._store.uri_of(key))
+                arrived, last_arrival = found, now
+            if self._events != events:
+                events, since, before = self._events, now, arrived
+            if now - since < timeout:
+                continue
+            may_be_ours = now - last_arrival < timeout and (arrived - before).fits(self._awaited)
+            if may_be_ours and now - since < _PATIENCE * timeout:
+                continue
+            if (stalled := self._tracker.stalled(timeout)) is not None:
+                self._stalled = self._error(*stalled, timeout)
                 run.cancel()
                 return
 
+    def _error(self, key: str, name: str, seconds: float, timeout: float) -> TransferTimeoutError:
+        last = f"; the last that arrived from it was part of {name!r}" if name else ""
+        message = f"nothing arrived for {seconds:.0f} s{last}; stall_timeout_seconds is {timeout:g}"
+        return TransferTimeoutError(message, operation="load", uri=self._store.uri_of(key))
 
-def _arrivals() -> int:
-    counters = stats()
-    return sum(counters[name] for name in _ARRIVALS)
+
+@dataclass(frozen=True, slots=True)
+class _Arrivals:
+    """What came in, or may come in: bytes off the network and whole reads of files; blocks of files."""
+
+    nbytes: int
+    blocks: int
+
+    @classmethod
+    def so_far(cls) -> Self:
+        """In this process."""
+        counters = stats()
+        return cls(counters["bytes_received"], counters["file_reads"])
+
+    @classmethod
+    def most_of(cls, pieces: int, size: int) -> Self:
+        """For `pieces` reads of `size` bytes together."""
+        return cls(size, pieces + size // _LEAST_BLOCK)
+
+    def fits(self, awaited: _Arrivals) -> bool:
+        """Whether this may be what was waited for."""
+        return self.nbytes <= _REPEATS * awaited.nbytes and self.blocks <= _REPEATS * awaited.blocks
+
+    def __add__(self, other: _Arrivals) -> _Arrivals:
+        return _Arrivals(self.nbytes + other.nbytes, self.blocks + other.blocks)
+
+    def __sub__(self, other: _Arrivals) -> _Arrivals:
+        return _Arrivals(self.nbytes - other.nbytes, self.blocks - other.blocks)

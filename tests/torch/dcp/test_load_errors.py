@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,12 @@ from s3dlio_core import (
     StorageError,
     TransferTimeoutError,
     Tuning,
+    open_store,
 )
+from s3dlio_core._bounded import BoundedRun
 from s3dlio_core.checkpoint.progress import CheckpointProgress
+from s3dlio_torch.dcp import load_watch
+from s3dlio_torch.dcp.load_watch import LoadWatch
 from s3dlio_torch.dcp.reader import StorageReader
 from s3dlio_torch.dcp.writer import StorageWriter
 
@@ -120,6 +125,46 @@ def test_a_stall_that_the_store_tolerates_ends_after_the_stall_timeout(fault_ser
     with pytest.raises(TransferTimeoutError, match=r"\.distcp: nothing arrived for .* stall_timeout_seconds is 1"):
         load(blank(STATE), reader)
     assert time.monotonic() - began < 60
+
+
+def test_a_stalled_load_is_named_also_beside_a_busy_data_loader(fault_server: FaultServer, folder: Path) -> None:
+    patient = {"stall_window_seconds": 100.0, "first_byte_timeout_seconds": 100.0, "hedge": False}
+    reader = on_server(fault_server, folder, tuning=Tuning(**{**QUICK, **patient}), stall_timeout_seconds=0.5)
+    fault_server.put_object("data", "sample", bytes(1 << 20))
+    fault_server.fault("get", when=lambda request: ".distcp" in request.key, times=None, stall_at=200)
+    ended, samples = threading.Event(), open_store("s3://data/", **credentials_of(fault_server))
+    give_up = time.monotonic() + 60
+
+    def read_samples() -> None:
+        while not ended.is_set() and time.monotonic() < give_up:
+            samples.get("sample")
+
+    loader = threading.Thread(target=read_samples)
+    loader.start()
+    try:
+        with pytest.raises(
+            TransferTimeoutError, match=r"\.distcp: nothing arrived for .* stall_timeout_seconds is 0.5"
+        ):
+            load(blank(STATE), reader)
+        assert loader.is_alive(), "it was named only when nothing else was read any more"
+    finally:
+        ended.set()
+        loader.join()
+
+
+def test_a_slow_load_is_not_taken_for_a_stalled_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What arrives may be part of a batch that is not complete yet; but not for ever."""
+    timeout, arrived = 0.05, iter(range(1 << 40))
+    monkeypatch.setattr(load_watch, "stats", lambda: {"bytes_received": next(arrived), "file_reads": 0})
+    watch = LoadWatch(open_store("file:///tmp"), 1, None, timeout)
+    run, cancelled = BoundedRun(limit=1, window_bytes=1), threading.Event()
+    monkeypatch.setattr(run, "cancel", cancelled.set)
+    began = time.monotonic()
+    watch.began("x.distcp", 1, 1 << 30)
+    with pytest.raises(TransferTimeoutError, match="x.distcp"), watch.over(run):
+        cancelled.wait(60)
+        assert time.monotonic() - began >= 10 * timeout
+        raise StorageError("taken back")
 
 
 def test_a_destination_of_another_shape_is_refused(folder: Path) -> None:
