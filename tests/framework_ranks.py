@@ -64,6 +64,9 @@ def accelerated(uri: str) -> dict[str, Any]:
         kept = accelerator.prepare(loader_of(made(uri), 2, "fork", keep=True))
         seen[f"first epoch of kept workers, dispatch={dispatch}"] = flat(kept)
         seen[f"second epoch of kept workers, dispatch={dispatch}"] = flat(kept)
+        stateful = DataLoaderConfiguration(dispatch_batches=dispatch, use_stateful_dataloader=True)
+        prepared = Accelerator(cpu=True, dataloader_config=stateful).prepare(loader_of(made(uri), 2, "fork"))
+        seen[f"stateful, dispatch={dispatch}"] = flat(prepared)
         wrapped = accelerator.prepare(loader_of(Doubled(made(uri)), 0))
         seen[f"wrapped, dispatch={dispatch}"] = [index // 2 for index in flat(wrapped)]
         dataset = made(uri)

@@ -6,6 +6,7 @@ import json
 import sys
 from array import array
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from s3dlio_core._ext import ObjectMeta
@@ -64,14 +65,22 @@ def manifest_of_prefix(
         raise ValueError("manifest_cache keeps lists of objects; for records store an index: s3dlio index URI")
     try:
         store, start = _opened_at(uri, literal, options)
-        listing = _Counted(store.list(start))
+        kept = load_manifest(cache, store, start, **options) if cache else None
+        known = kept is not None or isinstance(records, RecordIndex)
+        listing = _Counted(() if known else store.list(start))
+        if listing.first is not None and _is_data_at_the_prefix(listing.first):
+            # A store cannot name its own prefix: the same objects by their whole keys.
+            store, start, cache = _root_of(store, options), store.prefix, None
+            listing = _Counted(store.list(start))
+        manifest: Manifest
         if records is not None:
-            manifest: Manifest = records_below(store, records, listing, record_options)
+            manifest = records_below(store, records, listing, record_options)
+        elif kept is not None:
+            manifest = kept
         else:
-            kept = load_manifest(cache, store, start, **options) if cache else None
-            manifest = kept if kept is not None else _listed(store, listing, etags=etags)
-            if cache and kept is None and len(manifest):
-                save_manifest(cache, manifest, start, **options)
+            manifest = listed = _listed(store, listing, etags=etags)
+            if cache and len(listed):
+                save_manifest(cache, listed, start, **options)
     except (BucketNotFoundError, NotADirectoryStorageError) as error:
         raise explained(error, uri, options) from error
     if not len(manifest) and not allow_empty:
@@ -86,16 +95,30 @@ def _listed(store: Store, listing: Iterable[ObjectMeta], *, etags: bool) -> Obje
 
 
 class _Counted:
-    """A listing that tells how many objects were drawn from it."""
+    """A listing that shows its first object beforehand, and tells how many were drawn.
+
+    Attributes:
+        first: None where nothing is listed.
+    """
 
     def __init__(self, listing: Iterable[ObjectMeta]) -> None:
-        self._listing = listing
+        self._listing = iter(listing)
+        self.first = next(self._listing, None)
         self.count = 0
 
     def __iter__(self) -> Iterator[ObjectMeta]:
-        for meta in self._listing:
-            self.count += 1
-            yield meta
+        if self.first is not None:
+            for meta in chain([self.first], self._listing):
+                self.count += 1
+                yield meta
+
+
+def _is_data_at_the_prefix(meta: ObjectMeta) -> bool:
+    return not meta.key and not is_folder_marker(meta.key, meta.size)
+
+
+def _root_of(store: Store, options: dict[str, Any]) -> Store:
+    return open_store(f"{store.scheme}://{store.bucket}/", **options)
 
 
 def _instead(count: int, records: str | RecordIndex | None) -> str:

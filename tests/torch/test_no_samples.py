@@ -157,6 +157,19 @@ def test_an_object_with_bytes_is_a_sample_whatever_its_key_ends_in(
     ] == b"bytes"
 
 
+@pytest.mark.parametrize("maker", ["iterable", "iterable from a prefix", "map", "map from a prefix"])
+def test_an_object_with_bytes_at_the_prefix_itself_is_a_sample(
+    fault_server: FaultServer, options: dict[str, Any], maker: str, tmp_path: Path
+) -> None:
+    fault_server.put_object("data", "train/", b"bytes")
+    for _ in range(2):  # the kept listing is another one
+        dataset = MAKERS[maker](
+            "s3://data/train/", return_type="bytes", manifest_cache=str(tmp_path / "kept"), **options
+        )
+        found = [dataset[index] for index in range(len(dataset))] if "map" in maker else list(dataset)
+        assert found == [b"bytes", *(index.to_bytes(2, "little") * 100 for index in range(COUNT))]
+
+
 def test_markers_hold_no_records(fault_server: FaultServer, options: dict[str, Any], tmp_path: Path) -> None:
     import numpy
 

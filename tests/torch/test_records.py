@@ -117,6 +117,15 @@ def test_only_the_ranges_of_records_are_asked_for(fault_server: FaultServer) -> 
     assert sorted(ranges) == sorted(f"bytes={n * 1016}-{n * 1016 + 1015}" for n in range(5))
 
 
+def test_a_given_index_spares_the_listing(fault_server: FaultServer) -> None:
+    fault_server.put_object("data", "a.tfrecord", tfrecord_of([b"1", b"2"]))
+    opening = {**credentials_of(fault_server), "tuning": Tuning(**QUICK)}
+    index = index_prefix(open_store("s3://data/", **opening))
+    fault_server.forget()
+    assert len(S3IterableDataset("s3://data/", records=index, **opening)) == 2
+    assert fault_server.seen() == []
+
+
 def test_a_damaged_record_ends_the_epoch_with_its_place(moto: MotoServer, name: str) -> None:
     opening = {**credentials_of(moto), "tuning": Tuning(**QUICK)}
     store = open_store(f"s3://train/{name}/", **opening)
