@@ -77,4 +77,4 @@ def cp(
     else:
         reason = "-p needs a URI to copy from" if has_scheme(target) else "both are local paths; expected a URI"
         raise typer.BadParameter(reason, param_hint="SOURCE TARGET")
-    return run_and_report("cp", planned, jobs, json=json, verbosity=session.verbosity)
+    return run_and_report("cp", planned, jobs, json=json, verbosity=session.verbosity, wanted=source)

@@ -9,11 +9,12 @@ from s3dlio_core.cli.session import Session
 
 @command("delete-bucket")
 def delete_bucket(session: Session, bucket: Bucket) -> None:
-    """Delete an empty bucket. For file:// it is an empty folder.
+    """Delete an empty bucket. For file:// it is an empty folder. One that holds anything is refused.
 
     \b
     Examples:
-      s3dlio rm -r s3://train && s3dlio delete-bucket train
+      s3dlio delete-bucket train
+      s3dlio rm -r --yes s3://train && s3dlio delete-bucket train
     """
     uri = bucket_uri(bucket)
     session.open_bucket(uri).delete_bucket()

@@ -40,4 +40,4 @@ def download(
     # An object that was named by a link keeps the link's name.
     named = (replace(source, name=locate(uri).name) if source.key == key else source for source in sources)
     planned = download_jobs(named, folder)
-    return run_and_report("download", planned, jobs, json=json, verbosity=session.verbosity)
+    return run_and_report("download", planned, jobs, json=json, verbosity=session.verbosity, wanted=uri)

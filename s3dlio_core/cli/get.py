@@ -66,4 +66,5 @@ def get(
         planned = (Job(source.uri, expected(source.size), partial(read, source, offset, length)) for source in sources)
     else:
         planned = download_jobs(sources, folder)
-    return run_and_report("get", planned, jobs, json=json, verbosity=session.verbosity)
+    wanted = keylist if keylist is not None else uri
+    return run_and_report("get", planned, jobs, json=json, verbosity=session.verbosity, wanted=wanted)

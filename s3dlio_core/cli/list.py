@@ -12,6 +12,7 @@ from s3dlio_core.cli.app import command
 from s3dlio_core.cli.location import Location
 from s3dlio_core.cli.options import Json, Pattern, Recursive, Uri, compiled
 from s3dlio_core.cli.output import print_json, print_line, rfc3339
+from s3dlio_core.cli.report import nothing_found
 from s3dlio_core.cli.session import Session
 from s3dlio_core.cli.sizes import format_size
 
@@ -81,11 +82,11 @@ def list_objects(
     count: Annotated[bool, typer.Option("--count", "-c", help="Only how many objects, and their bytes.")] = False,
     literal: Annotated[bool, typer.Option("--literal", help="Take URI as it stands, never as an expression.")] = False,
     json: Json = False,
-) -> None:
+) -> int:
     """List objects (also ls). Those whose keys start with URI, one a line, in key order; without -r folded at slashes.
 
     If the last segment of URI holds one of * + ? [ ] ( ) { } ^ $ | \\ it is a regular expression, searched for in names
-    below the segment before; put it in quotes. --literal turns that off.
+    below the segment before; put it in quotes. --literal turns that off. If nothing matches, the exit status is 1.
 
     \b
     Examples:
@@ -97,8 +98,9 @@ def list_objects(
     """
     store, place = session.below(uri)
     selection = select(place, pattern=pattern, literal=literal)
-    objects = size = 0
+    found = objects = size = 0
     for item in entries(store, place, selection, recursive=recursive):
+        found += 1
         if item.meta is not None:
             objects += 1
             size += item.meta.size
@@ -110,6 +112,9 @@ def list_objects(
         print_line(f"{objects} objects, {size} bytes ({format_size(size)})")
     elif sys.stdout.isatty() and not json:
         print(f"{objects} objects, {format_size(size)}", file=sys.stderr)
+    # A bucket or a folder that is there may well be empty.
+    whole = not selection.prefix and not selection.matchers
+    return 0 if found or whole else nothing_found("list", uri if pattern is None else f"{uri}, {pattern}")
 
 
 def _print(item: Entry, *, long: bool, json: bool) -> None:

@@ -8,19 +8,27 @@ from typing import Any
 
 from s3dlio_core._batch import Job, Outcome, run_jobs
 from s3dlio_core.cli.failures import describe, print_failures
-from s3dlio_core.cli.output import print_json
+from s3dlio_core.cli.output import one_line, print_json
 from s3dlio_core.cli.progress import Meter
 from s3dlio_core.cli.sizes import format_rate, format_size
 
-__all__ = ["run_and_report", "to_json"]
+__all__ = ["nothing_found", "run_and_report", "to_json"]
 
 
 def run_and_report(
-    operation: str, jobs: Iterable[Job], limit: int, *, json: bool, verbosity: int, **more: object
+    operation: str,
+    jobs: Iterable[Job],
+    limit: int,
+    *,
+    json: bool,
+    verbosity: int,
+    wanted: str | None = None,
+    **more: object,
 ) -> int:
     """Do `jobs`, at most `limit` at once; say what became of them. Gives the exit status.
 
     Args:
+        wanted: What was to be found; finding nothing is a failure then. None: nothing to do is no failure.
         more: What else to tell, by name.
     """
     with Meter(operation) as meter:
@@ -33,7 +41,15 @@ def run_and_report(
         told = "".join(f", {name}={value}" for name, value in more.items())
         moved = f"{format_size(outcome.bytes)} in {outcome.seconds:.2f} s, {rate}"
         print(f"{operation}: {counts}, {moved}{told}", file=sys.stderr)
+    if wanted is not None and not outcome.attempted:
+        return nothing_found(operation, wanted)
     return print_failures(operation, outcome.failures, outcome.attempted, verbosity=verbosity)
+
+
+def nothing_found(operation: str, wanted: str, hint: str = "") -> int:
+    """Say that there is nothing to do. Gives the exit status: what was asked for did not happen."""
+    print(f"s3dlio: {operation}: nothing matches {one_line(wanted)}{hint}", file=sys.stderr)
+    return 1
 
 
 def to_json(operation: str, outcome: Outcome) -> dict[str, Any]:

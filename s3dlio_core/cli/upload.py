@@ -33,4 +33,5 @@ def upload(
     planned = upload_jobs(files_of(sources), *session.into(folder))
     if create:
         session.create_bucket_of(folder)
-    return run_and_report("upload", planned, jobs, json=json, verbosity=session.verbosity)
+    wanted = " ".join(sources)
+    return run_and_report("upload", planned, jobs, json=json, verbosity=session.verbosity, wanted=wanted)

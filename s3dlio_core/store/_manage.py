@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
-from s3dlio_core._ext import BucketInfo, ObjectMeta, Pending, PutResult
+from s3dlio_core._ext import BucketInfo, ListPage, ObjectMeta, Pending, PutResult
 from s3dlio_core._many import Steps, run, run_async
 from s3dlio_core.errors import (
     DeleteError,
     InvalidArgumentError,
     ObjectNotFoundError,
+    PreconditionError,
     UnsupportedOperationError,
     summary_of,
 )
@@ -157,14 +158,31 @@ class ManageVerbs(ListVerbs):
     def delete_bucket(self) -> None:
         """Delete this store's bucket, which must be empty; file stores: the root folder.
 
+        Some services delete a bucket with all that is in it, so the bucket is listed first.
+
         Raises:
             BucketNotFoundError: There is none.
+            PreconditionError: Objects are in it; the message names one.
         """
-        self._native().delete_bucket().wait()
+        run(self._delete_bucket())
 
     async def delete_bucket_async(self) -> None:
         """As delete_bucket()."""
-        await self._awaited(self._native().delete_bucket())
+        await run_async(self._delete_bucket())
+
+    def _delete_bucket(self) -> Steps[None]:
+        if not self._location.is_file:
+            # What is deleted is the bucket, of which this store may be a part.
+            whole = (
+                self
+                if not self.prefix
+                else type(self)(self._location._replace(key=""), self._tuning, self._given_options)
+            )
+            page: ListPage = yield whole._native().list_page("", "", "", "")
+            if page.objects:
+                message = f'objects are in it, such as "{page.objects[0].key}"; expected an empty bucket'
+                raise PreconditionError(message, operation="delete_bucket", uri=whole.uri)
+        yield self._native().delete_bucket()
 
     def list_buckets(self) -> list[BucketInfo]:
         """The account's buckets. Works on a store opened at "s3://" as well."""

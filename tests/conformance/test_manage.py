@@ -101,9 +101,12 @@ def test_buckets_come_and_go(place: Place, name: str) -> None:
     other.create_bucket()
     assert bucket in [info.name for info in other.list_buckets()]
     other.put("a", DATA)
-    if place.has("full_buckets"):
-        with pytest.raises(StorageError):
-            other.delete_bucket()
+    below = open_store(f"{other.uri}below/", tuning=other.tuning, **other._given_options)
+    for whole in (other, below):
+        with pytest.raises(StorageError, match="objects are in it"):
+            whole.delete_bucket()
+    below.close()
+    assert other.get("a") == DATA
     other.delete("a")
     other.delete_bucket()
     assert bucket not in [info.name for info in place.store.list_buckets()]

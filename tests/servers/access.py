@@ -63,7 +63,6 @@ CAPABILITIES: dict[str, dict[str, str]] = {
         "any_key": "SeaweedFS keeps keys as paths of its filer",
         "backslash": "SeaweedFS takes a backslash for a slash",
         "newlines": "SeaweedFS keeps keys as paths of its filer",
-        "full_buckets": "SeaweedFS deletes a bucket with all that is in it",
         "start_after": "SeaweedFS resumes at an entry of a folder, where the folder a/ sorts as a, not as a/",
     },
 }

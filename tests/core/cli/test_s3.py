@@ -68,7 +68,7 @@ def test_the_life_of_a_bucket(s3: Callable[..., Ended]) -> None:
     assert name in "\n".join(s3("list-buckets", ok=True).lines)
     s3("put", f"s3://{name}/data/", "-n", "3", "-s", "10", ok=True)
     assert s3("delete-bucket", name).status == 1  # not empty
-    s3("rm", "-r", f"s3://{name}", ok=True)
+    s3("rm", "-r", "--yes", f"s3://{name}", ok=True)
     s3("delete-bucket", f"s3://{name}", ok=True)
     assert name not in s3("list-buckets", ok=True).stdout.decode()
 
@@ -179,7 +179,7 @@ def test_delete_reports_keys_the_server_refuses(s3: Callable[..., Ended], client
     import json
 
     client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(denied))
-    ended = s3("rm", "-r", "--json", f"s3://{bucket}/")
+    ended = s3("rm", "-r", "--yes", "--json", f"s3://{bucket}/")
     assert keys_in(client, bucket) == ["b"]
     assert ended.status == 1
     assert [failure["uri"] for failure in ended.document["failures"]] == [f"s3://{bucket}/b"]

@@ -59,6 +59,36 @@ def test_filters_are_undone(options: dict[str, Any]) -> None:
     assert numpy.array_equal(numpy.stack(decoded(FORMAT, dataset(array, chunks=(4, 5, 6), **options))), array)
 
 
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("fletcher32", [False, True])
+@pytest.mark.parametrize("chunks", [(1, 1000), (4, 1000)])
+@pytest.mark.parametrize("dtype", ["u1", "f4"])
+def test_chunks_of_which_a_filter_was_skipped(
+    chunks: tuple[int, int], shuffle: bool, fletcher32: bool, dtype: str
+) -> None:
+    """lzf gives up on noise, chunk by chunk; half of these can be compressed."""
+    generator = numpy.random.default_rng(5)
+    array = numpy.concatenate([generator.integers(0, 256, (8, 1000)), numpy.zeros((10, 1000))]).astype("u1")
+    if dtype == "f4":
+        array = numpy.concatenate([generator.random((8, 1000)), numpy.zeros((10, 1000))]).astype("f4")
+    data = dataset(array, chunks=chunks, compression="lzf", shuffle=shuffle, fletcher32=fletcher32)
+    with h5py.File(io.BytesIO(data)) as file:
+        stored = file["data"].id
+        masks = {stored.get_chunk_info(number).filter_mask for number in range(stored.get_num_chunks())}
+    assert masks == ({0} if dtype == "f4" and shuffle else {0, 2 if shuffle else 1})
+    assert numpy.array_equal(numpy.stack(decoded(FORMAT, data)), array)
+
+
+def test_a_damaged_chunk_of_which_a_filter_was_skipped_is_reported() -> None:
+    array = numpy.random.default_rng(5).integers(0, 256, (1, 1000)).astype("u1")
+    data = dataset(array, chunks=(1, 1000), compression="lzf", fletcher32=True)
+    (record,) = ranges_of(FORMAT, data)
+    spoilt = bytearray(data[record.start : record.end])
+    spoilt[500] ^= 1
+    with pytest.raises(RecordError, match="cannot unpack the chunk"):
+        FORMAT.decode(memoryview(spoilt), "0", record.form)
+
+
 @pytest.mark.parametrize("maxshape", [None, (None, 4), (None, None)])
 @pytest.mark.parametrize("chunks", [None, (1, 4), (3, 4)])
 def test_the_newest_file_format(maxshape: Any, chunks: Any) -> None:
