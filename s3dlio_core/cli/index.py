@@ -61,9 +61,16 @@ def index(
       s3dlio index --format hdf5 --path images s3://train/h5/
       s3dlio index s3://train/shards/ -o ./shards.s3dlio-index
     """
+    from s3dlio_core import InvalidArgumentError
     from s3dlio_core.records import save_index
+    from s3dlio_core.records.matcher import bounded_search
     from s3dlio_core.records.scan import index_of, objects_to_index
 
+    if pattern is not None:
+        try:
+            bounded_search(pattern)  # before all the work: it is stored with the index, and matched by who loads it
+        except InvalidArgumentError as error:
+            raise typer.BadParameter(error.message, param_hint="--pattern") from None
     store = session.open(uri)
     found = list(objects_to_index(store.list(), pattern))
     if not found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
 from s3dlio_core.errors import InvalidArgumentError
@@ -43,8 +43,10 @@ class RecordFormat(Protocol):
     @property
     def suffixes(self) -> tuple[str, ...]: ...
 
-    def index(self, reader: HeadReader, size: int) -> Iterator[RecordRange]:
+    def index(self, reader: HeadReader, size: int) -> Iterable[RecordRange]:
         """The records of one object of `size` bytes, in their order, with as little read as the format allows.
+
+        Where all are alike that may be a RecordTable, which takes no memory for each.
 
         Raises:
             RecordError: The object is cut short, damaged or of another format.

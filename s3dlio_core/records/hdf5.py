@@ -6,6 +6,7 @@ import importlib
 import io
 import json
 import math
+import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from s3dlio_core.errors import InvalidArgumentError, RecordError, StorageError
 from s3dlio_core.records.arrays import ArrayForm, array_of
 from s3dlio_core.records.format import RecordRange
 from s3dlio_core.records.reader import HeadReader
+from s3dlio_core.records.table import RecordTable
 
 if TYPE_CHECKING:
     import numpy
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["Hdf5"]
 
 _MOST_CHUNK = 1 << 30
+_DEFLATE, _FLETCHER32 = 1, 3  # HDF5's numbers of filters
+_SUM_BYTES = 4
+_ROOM = 1 << 20  # what filters may add to a chunk before it is deflated
 
 
 class Hdf5:
@@ -41,13 +46,13 @@ class Hdf5:
             raise InvalidArgumentError(f"path is {path!r}; expected the name of a dataset, such as 'train/images'")
         self.path = path
 
-    def index(self, reader: HeadReader, size: int) -> Iterator[RecordRange]:
+    def index(self, reader: HeadReader, size: int) -> RecordTable:
         """Reads what describes the dataset, and nothing of its rows."""
         h5py = _h5py()
         with reader.as_file() as stored:
             try:
                 with h5py.File(stored, "r") as file:
-                    yield from _ranges(h5py, file, self.path, size)
+                    return _ranges(h5py, file, self.path, size)
             except StorageError:
                 raise
             except Exception as error:  # h5py's errors are of many kinds
@@ -67,15 +72,14 @@ def _h5py() -> Any:
         raise ImportError("records of HDF5 files need h5py: pip install h5py") from error
 
 
-def _ranges(h5py: Any, file: Any, path: str | None, size: int) -> Iterator[RecordRange]:
+def _ranges(h5py: Any, file: Any, path: str | None, size: int) -> RecordTable:
     dataset = _dataset(h5py, file, path)
     where = f"the dataset {dataset.name!r}"
     form = _row_form(h5py, dataset, where)
     plan = dataset.id.get_create_plist()
     layout = plan.get_layout()
     if layout == h5py.h5d.CHUNKED:
-        yield from _rows_of_chunks(h5py, file, dataset, form, size, where)
-        return
+        return RecordTable.of(_rows_of_chunks(h5py, file, dataset, form, size, where))
     if layout != h5py.h5d.CONTIGUOUS or plan.get_external_count():
         raise RecordError(f"{where} keeps its data in its header, in other datasets or in other files; expected a "
                           "contiguous or a chunked dataset")  # fmt: skip
@@ -85,9 +89,7 @@ def _ranges(h5py: Any, file: Any, path: str | None, size: int) -> Iterator[Recor
         raise RecordError(f"{where} was never written")
     if count and offset + count * form.nbytes > size:
         raise RecordError(f"{where} ends at byte {offset + count * form.nbytes}, the file at {size}; cut short")
-    text = str(form)
-    for start in range(offset or 0, (offset or 0) + count * form.nbytes, form.nbytes):
-        yield RecordRange(start, start + form.nbytes, "", text)
+    return RecordTable.even(offset or 0, form.nbytes, count, str(form))
 
 
 def _dataset(h5py: Any, file: Any, path: str | None) -> Any:
@@ -183,6 +185,14 @@ def _unpacked(
     # A filter that could not make this chunk smaller was skipped (lzf, of noise). It is left out here as well: HDF5
     # applies it all the same to a chunk that was written with its mask a moment ago.
     filters = [each for number, each in enumerate(described["filters"]) if not described["mask"] >> number & 1]
+    # HDF5 would inflate it to whatever size. Another checksum around it is for HDF5 to compare, so that is done twice.
+    most = math.prod(chunk) * numpy.dtype(dtype).itemsize + _ROOM
+    outer = [code for code, *_ in filters[-2:]]
+    if outer[-1:] == [_DEFLATE]:
+        data = _inflated(data, most)
+        filters = filters[:-1]
+    elif outer == [_DEFLATE, _FLETCHER32]:
+        _inflated(data[: max(len(data) - _SUM_BYTES, 0)], most)
     with h5py.File(io.BytesIO(), "w") as file:
         plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         plan.set_chunk(chunk)
@@ -196,3 +206,15 @@ def _unpacked(
         rows = numpy.empty(chunk, numpy.dtype(dtype))
         stored.read(h5py.h5s.ALL, h5py.h5s.ALL, rows)
         return rows
+
+
+def _inflated(data: memoryview, most: int) -> memoryview:
+    """What deflated bytes are; ValueError if they are more than `most`, or none."""
+    inflate = zlib.decompressobj()
+    try:
+        made = inflate.decompress(data, most + 1)
+    except zlib.error as error:
+        raise ValueError(f"it cannot be inflated: {error}") from error
+    if len(made) > most or not inflate.eof:
+        raise ValueError(f"inflated it has {len(made)} bytes or more; expected those of a whole chunk")
+    return memoryview(made)

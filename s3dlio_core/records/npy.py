@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from s3dlio_core.errors import RecordError
 from s3dlio_core.records.arrays import ArrayForm, array_of
-from s3dlio_core.records.format import RecordRange
 from s3dlio_core.records.reader import HeadReader
+from s3dlio_core.records.table import RecordTable
 
 if TYPE_CHECKING:
     import numpy
@@ -18,7 +18,7 @@ __all__ = ["Npy", "NpyHeader", "read_npy_header"]
 
 _MAGIC = b"\x93NUMPY"
 _LENGTH_BYTES = {1: 2, 2: 4, 3: 4}  # by version
-_MOST_HEADER = 64 << 10
+_MOST_HEADER = 16 << 10  # numpy itself takes 10,000
 # The header is a dict literal of exactly these three. Read by pattern: nothing is evaluated.
 _PARTS = {
     "descr": r"(?P<descr>'[^']*'|\"[^\"]*\"|\[.*\])",
@@ -43,7 +43,7 @@ class Npy:
     name = "npy"
     suffixes = (".npy",)
 
-    def index(self, reader: HeadReader, size: int) -> Iterator[RecordRange]:
+    def index(self, reader: HeadReader, size: int) -> RecordTable:
         """Reads the header only."""
         header = read_npy_header(reader.at, size)
         if header.fortran_order:
@@ -55,9 +55,7 @@ class Npy:
         row = ArrayForm(header.form.dtype, tuple(rest))
         if count and not row.nbytes:
             raise RecordError(f"the rows of an array of shape {header.form.shape} are empty; expected bytes to read")
-        form = str(row)
-        for start in range(header.data_start, header.data_start + header.form.nbytes, row.nbytes or 1):
-            yield RecordRange(start, start + row.nbytes, "", form)
+        return RecordTable.even(header.data_start, row.nbytes, count, str(row))
 
     def decode(self, data: memoryview, name: str, form: str = "") -> numpy.ndarray[Any, Any]:
         """The row, over `data`."""

@@ -22,12 +22,15 @@ _METHODS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflate"}
 _ENCRYPTED = 0x1
 _MOST_EXPANSION = 1032  # deflate makes nothing larger than by this
 _TAIL = 64 << 10
+_MOST_INFLATED = 1 << 30
+_PIECE = 4 << 10  # of the packed bytes; at most a thousand times as many come of it
 
 
 class Npz:
     """One zip an object. A decoded record is a numpy array, or, for a member that is no .npy, its bytes.
 
-    Stored members are arrays over the bytes read; deflated ones are inflated. The CRC-32 of each is checked.
+    Stored members are arrays over the bytes read; deflated ones are inflated, up to 1 GiB. The CRC-32 of each is
+    checked.
     """
 
     name = "npz"
@@ -101,13 +104,25 @@ def _place(reader: HeadReader, info: zipfile.ZipInfo) -> tuple[int, int]:
 
 
 def _inflated(data: memoryview, size: int, name: str) -> memoryview:
+    # As much as this input can make, whatever the index claims.
+    most = min(size, len(data) * _MOST_EXPANSION)
+    if most > _MOST_INFLATED:
+        found = f"the member {name!r} of {len(data)} bytes becomes {most}; expected at most {_MOST_INFLATED}"
+        raise RecordError(f"{found}: store what is larger as it is (numpy.savez)")
     inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-    # As much as this input can make, whatever the index claims; 0 would mean any amount.
-    most = min(size, len(data) * _MOST_EXPANSION) + 1
+    # One piece of memory for all of it; zlib would gather what it makes, and join it at the end.
+    contents = memoryview(bytearray(most))
+    filled = taken = 0
     try:
-        contents = inflate.decompress(data, most)
+        while taken < len(data) and not inflate.eof:
+            made = inflate.decompress(data[taken : taken + _PIECE], most - filled + 1)
+            taken += _PIECE
+            if filled + len(made) > most:
+                break
+            contents[filled : filled + len(made)] = made
+            filled += len(made)
     except zlib.error as error:
         raise RecordError(f"the member {name!r} cannot be inflated: {error}; damaged") from error
-    if not inflate.eof or inflate.unused_data:
+    if not inflate.eof or inflate.unused_data or taken < len(data):
         raise RecordError(f"the member {name!r} does not end where the index says; cut short or damaged")
-    return memoryview(contents)
+    return contents[:filled].toreadonly()

@@ -45,17 +45,19 @@ def is_sidecar(key: str) -> bool:
     return key.endswith(_SIDECARS)
 
 
-def objects_to_index(listing: Iterable[ObjectMeta], pattern: str | None = None) -> Iterator[ObjectMeta]:
+def objects_to_index(
+    listing: Iterable[ObjectMeta], pattern: str | Callable[[str], object] | None = None
+) -> Iterator[ObjectMeta]:
     """The objects of a listing that hold records: no index, no "folder", no "<key>.idx" beside its key.
 
     Args:
         listing: Ascending by key.
-        pattern: Regular expression that is searched for in keys; None: all.
+        pattern: Regular expression that is searched for in keys, or what tells of a key whether it is meant; None: all.
     Raises:
         InvalidArgumentError: `pattern` is no regular expression.
     """
     try:
-        matcher = re.compile(pattern or "")
+        matches = pattern if callable(pattern) else re.compile(pattern or "").search
     except re.error as error:
         raise InvalidArgumentError(f"the pattern {pattern!r} is no regular expression: {error}") from error
     keys: set[str] = set()
@@ -64,7 +66,7 @@ def objects_to_index(listing: Iterable[ObjectMeta], pattern: str | None = None) 
         keys.add(key)
         # Keys ascend, so an index file comes behind what it belongs to.
         is_index = is_sidecar(key) or (key.endswith(".idx") and key.removesuffix(".idx") in keys)
-        if not is_folder_marker(key, meta.size) and not is_index and matcher.search(key):
+        if not is_folder_marker(key, meta.size) and not is_index and matches(key):
             yield meta
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from s3dlio_core._ext import ObjectMeta
 from s3dlio_core.checksum import crc32c
-from s3dlio_core.errors import RecordError, StorageError, naming
+from s3dlio_core.errors import InvalidArgumentError, RecordError, StorageError, naming
 from s3dlio_core.records.index import IndexedObject, RecordIndex
+from s3dlio_core.records.matcher import bounded_search
 from s3dlio_core.records.scan import INDEX_KEY, objects_to_index
 from s3dlio_core.records.table import RecordTable
 from s3dlio_core.store import Store, open_store
@@ -21,6 +22,8 @@ __all__ = ["from_bytes", "load_index", "save_index", "to_bytes"]
 
 _MAGIC = b"S3DLIOIX"
 _VERSION = 1
+_MOST_DOCUMENT = 256 << 20  # JSON takes twenty times its size in memory
+_MOST_SIZE = 1 << 63
 _FRONT = struct.Struct("<8sIIQII")  # magic, version, bytes of the document, bytes behind the front, two checksums
 _CHECKED_FRONT = _FRONT.size - 4  # what the last of them covers
 
@@ -33,7 +36,11 @@ def save_index(index: RecordIndex, store: Store, *, at: str | os.PathLike[str] |
         at: URI or local path of the index; None: beside the objects, under INDEX_KEY.
     Returns:
         Its URI.
+    Raises:
+        InvalidArgumentError: The index's pattern holds what is not matched when it comes from stored data (look-around,
+            back references), or there are more than about a million objects.
     """
+    bounded_search(index.pattern or "")
     place, key = _place(store, at)
     place.put(key, to_bytes(index), content_type="application/octet-stream" if place.scheme == "s3" else None)
     return place.uri_of(key)
@@ -59,10 +66,12 @@ def load_index(
     place, key = _place(store, at)
     try:
         index = from_bytes(place.get(key))
-    except RecordError as error:
-        raise naming(error, "load index", place.uri_of(key)) from error
+        # Who stored the index need not be who loads it.
+        wanted = bounded_search(index.pattern) if check and index.pattern else None
+    except (RecordError, InvalidArgumentError) as error:
+        raise naming(RecordError(error.message), "load index", place.uri_of(key)) from error
     if check:
-        found = objects_to_index(store.list() if listing is None else listing, index.pattern)
+        found = objects_to_index(store.list() if listing is None else listing, wanted)
         index.check(found, store.uri)
     return index
 
@@ -96,6 +105,9 @@ def to_bytes(index: RecordIndex) -> bytes:
     }
     text = json.dumps(document, separators=(",", ":")).encode("ascii")
     text += b" " * (-len(text) % 8)
+    if len(text) > _MOST_DOCUMENT:
+        message = f"what describes the {len(index.objects)} objects takes {len(text)} bytes; expected {_MOST_DOCUMENT}"
+        raise InvalidArgumentError(f"{message} at most; index parts of the prefix, each for itself")
     body = text + b"".join(item.records.arrays() for item in index.objects)
     front = _FRONT.pack(_MAGIC, _VERSION, len(text), len(body), crc32c(body), 0)[:_CHECKED_FRONT]
     return front + struct.pack("<I", crc32c(front)) + body
@@ -118,6 +130,10 @@ def from_bytes(stored: Any) -> RecordIndex:
     body = view[_FRONT.size :]
     if len(body) != body_bytes or crc32c(body) != body_crc:
         raise RecordError(f"{len(body)} bytes of {body_bytes}, or a wrong checksum; the index is cut short or damaged")
+    if document_bytes > min(_MOST_DOCUMENT, len(body)):
+        raise RecordError(
+            f"what describes the objects claims {document_bytes} bytes; expected {_MOST_DOCUMENT} at most"
+        )
     try:
         document = json.loads(bytes(body[:document_bytes]))
         return _index_of(document, body[document_bytes:])
@@ -131,7 +147,7 @@ def _index_of(document: Any, arrays: memoryview) -> RecordIndex:
     objects = []
     for described in document["objects"]:
         key, size, etag = described["key"], described["size"], described["etag"]
-        if not (isinstance(key, str) and isinstance(etag, str) and type(size) is int and size >= 0):
+        if not (isinstance(key, str) and isinstance(etag, str) and type(size) is int and 0 <= size < _MOST_SIZE):
             raise RecordError(f"the index describes an object as {str(described)[:200]}")
         records, taken = RecordTable.read(described, arrays, size)
         objects.append(IndexedObject(key, size, etag, records))

@@ -6,6 +6,7 @@ import operator
 import sys
 from array import array
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Any
 
 from s3dlio_core.errors import RecordError
@@ -42,34 +43,51 @@ class RecordTable:
     @classmethod
     def of(cls, ranges: Iterable[RecordRange]) -> RecordTable:
         """The table of these records, in their order."""
+        if isinstance(ranges, RecordTable):
+            return ranges
         table = cls()
         starts, ends, names = table._starts, table._ends, bytearray()
         forms: dict[str, int] = {}
         for record in ranges:
+            # What all records have in common takes no memory, however many there are.
+            if record.name and not names:
+                table._name_ends = array("Q", bytes(8 * len(starts)))
+            names += _encoded(record.name)
+            if names:
+                table._name_ends.append(len(names))
+            form = forms.setdefault(record.form, len(forms))
+            if form and not table._form_numbers:
+                table._form_numbers = array("I", bytes(4 * len(starts)))
+            if len(forms) > 1:
+                table._form_numbers.append(form)
             starts.append(record.start)
             ends.append(record.end)
-            names += _encoded(record.name)
-            table._name_ends.append(len(names))
-            table._form_numbers.append(forms.setdefault(record.form, len(forms)))
         table._count = len(starts)
         table._names = bytes(names)
         table.forms = tuple(forms)
         table._shrink()
         return table
 
+    @classmethod
+    def even(cls, first: int, width: int, count: int, form: str) -> RecordTable:
+        """The table of `count` records of `width` bytes each, one behind the other; what that takes in memory is the
+        same for any number.
+        """
+        table = cls()
+        table._count = count
+        if count:
+            table._first, table._step, table._width, table.forms = first, width, width, (form,)
+        return table
+
     def _shrink(self) -> None:
         """Keep only what cannot be computed."""
         starts, ends, empty = self._starts, self._ends, array("Q")
-        if not self._names:
-            self._name_ends = array("Q")
-        if len(self.forms) < 2:
-            self._form_numbers = array("I")
         self._first = starts[0] if starts else 0
         self._width = ends[0] - starts[0] if starts else 0
         self._step = starts[1] - starts[0] if self._count > 1 else self._width
         if self._is_even():
             self.layout, self._starts, self._ends = "even", empty, empty
-        elif all(map(operator.eq, ends[:-1], starts[1:])):
+        elif all(map(operator.eq, ends, islice(starts, 1, None))):
             self.layout, self._starts = "packed", empty
         else:
             self.layout = "ranges"
@@ -200,10 +218,12 @@ class RecordTable:
             sound = self._count <= 1 or self._step > 0
             sound = sound and (not self._count or (self._width > 0 and last <= object_size))
         else:
-            starts = self._starts if self.layout == "ranges" else array("Q", [self._first]) + self._ends[:-1]
+            starts = self._starts if self.layout == "ranges" else chain([self._first], self._ends)
             sound = all(map(operator.lt, starts, self._ends)) and max(self._ends, default=0) <= object_size
         ends = self._name_ends
-        names_sound = all(map(operator.le, ends[:-1], ends[1:])) and (ends[-1] if ends else 0) == len(self._names)
+        names_sound = all(map(operator.le, ends, islice(ends, 1, None))) and (ends[-1] if ends else 0) == len(
+            self._names
+        )
         forms_sound = max(self._form_numbers, default=0) < max(len(self.forms), 1)
         if not (sound and names_sound and forms_sound):
             raise RecordError(f"the records' places contradict each other or the object's {object_size} bytes")
