@@ -14,6 +14,7 @@ from s3dlio_core import __version__
 from s3dlio_core.cli import dotenv_file
 from s3dlio_core.cli.failures import print_error
 from s3dlio_core.cli.session import Session
+from s3dlio_core.cli.stopping import status_of, stop_on_signals
 
 __all__ = ["app", "command"]
 
@@ -127,15 +128,16 @@ def command(*names: str) -> Callable[[Callable[..., int | None]], Callable[..., 
 def _run(function: Callable[..., int | None], session: Session, given: dict[str, Any]) -> NoReturn:
     """Run one command and leave with its exit status."""
     status = 1
+    stop_on_signals()
     try:
         dotenv_file.load(session)
         with session.logging():
             status = function(session, **given) or 0
             session.close()
         sys.stdout.flush()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("s3dlio: stopped", file=sys.stderr)
-        status = 130
+        status = status_of(error)
     except BrokenPipeError:
         # The reader has seen enough (`| head`). What Python still holds for it has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

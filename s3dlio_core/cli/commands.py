@@ -17,6 +17,7 @@ from s3dlio_core.cli import (  # noqa: F401
     list_buckets,
     put,
     stat,
+    sweep,
     upload,
 )
 from s3dlio_core.cli.app import app

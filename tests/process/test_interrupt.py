@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a transfer: the process ends at once and leaves nothing behind."""
+"""Ctrl-C or SIGTERM in the middle of a transfer: the process ends at once and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -21,9 +21,14 @@ DATA = content(40 * MIB + 11, seed=35)
 
 
 def interrupted(
-    server: FaultServer, arguments: list[str], when: Callable[[], object], **environment: str
+    server: FaultServer,
+    arguments: list[str],
+    when: Callable[[], object],
+    *,
+    by: signal.Signals = signal.SIGINT,
+    **environment: str,
 ) -> tuple[int, str, float]:
-    """Run the program, press Ctrl-C once `when` holds; its exit status, stderr, and how long it took from then."""
+    """Run the program, interrupt it once `when` holds; its exit status, stderr, and how long it took from then."""
     access = {
         "AWS_ENDPOINT_URL": server.endpoint_url,
         "AWS_ACCESS_KEY_ID": server.access_key,
@@ -38,7 +43,7 @@ def interrupted(
     wait_until(lambda: when() or process.poll() is not None)
     assert process.poll() is None, process.communicate()
     began = time.monotonic()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(by)
     _, stderr = process.communicate(timeout=60)
     return process.returncode, stderr, time.monotonic() - began
 
@@ -66,6 +71,74 @@ def test_interrupted_upload_leaves_nothing(fault_server: FaultServer, tmp_path: 
     # Asked to complete an object, the service had done so; it was too late to take that one back.
     assert slow == "complete_upload" or fault_server.objects.buckets["data"] == {}
     assert {len(stored.data) for stored in fault_server.objects.buckets["data"].values()} <= {len(DATA), 40 * MIB}
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("kind", list(UPLOADS))
+def test_a_terminated_upload_leaves_nothing(
+    fault_server: FaultServer, tmp_path: Path, kind: str, by: signal.Signals
+) -> None:
+    for name in ("large", "other", "third"):
+        (tmp_path / name).write_bytes(DATA)
+    fault_server.fault("upload_part", times=None, delay_head_seconds=30.0)
+    arguments = [argument.format(folder=tmp_path) for argument in UPLOADS[kind]]
+    status, stderr, took = interrupted(fault_server, arguments, lambda: fault_server.count("upload_part"), by=by)
+    assert (status, stderr) == (128 + by, "s3dlio: stopped\n")
+    assert took < 8
+    assert fault_server.objects.uploads == {}, "an upload was left behind"
+    assert fault_server.objects.buckets["data"] == {}
+
+
+@pytest.mark.parametrize("arguments", [["download"], ["get", "-r"], ["cp", "-r"]], ids=lambda words: words[0])
+def test_a_terminated_download_leaves_nothing(fault_server: FaultServer, tmp_path: Path, arguments: list[str]) -> None:
+    for name in ("a", "b", "c"):
+        fault_server.put_object("data", f"in/{name}", DATA)
+    fault_server.fault("get", times=None, bytes_per_second=MIB // 2)
+    out = tmp_path / "out"
+    status, stderr, took = interrupted(
+        fault_server, [*arguments, "s3://data/in/", str(out)], lambda: fault_server.count("get") >= 3, by=signal.SIGTERM
+    )
+    assert (status, stderr) == (143, "s3dlio: stopped\n")
+    assert took < 8
+    assert [path for path in out.rglob("*") if path.is_file()] == []
+
+
+def test_a_terminated_process_does_not_wait_for_a_service_that_is_silent(
+    fault_server: FaultServer, tmp_path: Path
+) -> None:
+    """Who sent SIGTERM kills soon after; the end comes before that, and says what may be left."""
+    (tmp_path / "large").write_bytes(DATA)
+    fault_server.fault("upload_part", times=None, delay_head_seconds=60.0)
+    fault_server.fault("abort_upload", times=None, delay_head_seconds=60.0)
+    status, stderr, took = interrupted(
+        fault_server, ["upload", f"{tmp_path}/large", "s3://data/up/"],
+        lambda: fault_server.count("upload_part"), by=signal.SIGTERM,
+    )  # fmt: skip
+    assert status == 143
+    assert "s3dlio sweep" in stderr
+    assert 4 < took < 8
+    assert len(fault_server.objects.uploads) <= 1
+
+
+def test_a_signal_that_is_ignored_stays_ignored(fault_server: FaultServer, tmp_path: Path) -> None:
+    """As `nohup` has it."""
+    fault_server.put_object("data", "a", DATA)
+    fault_server.fault("get", times=1, delay_head_seconds=0.5)
+    access = {
+        "AWS_ENDPOINT_URL": fault_server.endpoint_url,
+        "AWS_ACCESS_KEY_ID": fault_server.access_key,
+        "AWS_SECRET_ACCESS_KEY": fault_server.secret_key,
+    }
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "s3dlio_core.cli", "get", "s3://data/a"], env={**os.environ, **access}
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_until(lambda: fault_server.count("get"))
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(timeout=30) == 0
 
 
 def test_interrupted_upload_with_a_full_window(fault_server: FaultServer, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from core.cli.cli_program import Program
 
 COMMANDS = ["cat", "cp", "create-bucket", "delete", "delete-bucket", "download", "env", "get", "index", "list",
-            "list-buckets", "put", "stat", "upload", "ls", "rm"]  # fmt: skip
+            "list-buckets", "put", "stat", "sweep", "upload", "ls", "rm"]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
