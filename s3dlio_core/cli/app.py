@@ -13,6 +13,7 @@ import typer
 from s3dlio_core import __version__
 from s3dlio_core.cli import dotenv_file
 from s3dlio_core.cli.failures import print_error
+from s3dlio_core.cli.output import writing
 from s3dlio_core.cli.session import Session
 from s3dlio_core.cli.stopping import status_of, stop_on_signals
 
@@ -134,16 +135,25 @@ def _run(function: Callable[..., int | None], session: Session, given: dict[str,
         with session.logging():
             status = function(session, **given) or 0
             session.close()
-        sys.stdout.flush()
+        with writing():
+            sys.stdout.flush()
     except KeyboardInterrupt as error:
         print("s3dlio: stopped", file=sys.stderr)
         status = status_of(error)
     except BrokenPipeError:
-        # The reader has seen enough (`| head`). What Python still holds for it has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # the reader has seen enough (`| head`)
         status = 141
     except (typer.Exit, typer.Abort, typer.BadParameter):
         raise
     except Exception as error:
         print_error(error, verbosity=session.verbosity)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
     raise typer.Exit(status)
+
+
+def _drop_output() -> None:
+    """What Python still holds for standard output has nowhere to go; at its end it would say so in its own way."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

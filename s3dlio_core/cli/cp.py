@@ -18,6 +18,7 @@ from s3dlio_core.cli.options import Jobs, Json, Pattern, Recursive
 from s3dlio_core.cli.report import run_and_report
 from s3dlio_core.cli.select import from_uri
 from s3dlio_core.cli.session import Session
+from s3dlio_core.cli.streams import STREAM, copy_in, copy_out
 
 
 def destination(session: Session, target: str, *, many: bool) -> tuple[Store, Callable[[Source], str]]:
@@ -50,8 +51,8 @@ def copies_up(session: Session, source: str, target: str, *, recursive: bool) ->
 @command("cp")
 def cp(
     session: Session,
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A URI, or a local path.")],
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="A URI, or a local path.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A URI, or a local path; - is standard input.")],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="A URI, or a local path; - is standard output.")],
     *,
     recursive: Recursive = False,
     pattern: Pattern = None,
@@ -60,14 +61,24 @@ def cp(
 ) -> int:
     """Copy objects. One goes to the key TARGET, or into it if it ends in a slash; with -r all below SOURCE.
 
-    Within S3 the server copies, so no data passes through this machine. One side may be a local path.
+    Within S3 the server copies, so no data passes through this machine. One side may be a local path, or - for standard
+    input or output; a file of that name is ./-.
 
     \b
     Examples:
       s3dlio cp s3://train/a.tar s3://backup/2026/a.tar
       s3dlio cp -r s3://train/data/ file:///mnt/nvme/data/
       s3dlio cp ./a.tar s3://train/data/
+      tar -c images | s3dlio cp - s3://train/images.tar
+      s3dlio cp s3://train/images.tar - | tar -x
     """
+    if STREAM in (source, target):
+        if recursive or pattern is not None or not (has_scheme(source) or has_scheme(target)):
+            reason = "- goes with one object of a URI, and without -r and -p"
+            raise typer.BadParameter(reason, param_hint="SOURCE TARGET")
+        if source == STREAM:
+            return copy_in("cp", session, target, json=json)
+        return copy_out("cp", session, source, json=json)
     planned: Iterable[Job]
     if has_scheme(source):
         sources = from_uri(session, source, recursive=recursive, pattern=pattern)

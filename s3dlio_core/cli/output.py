@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["one_line", "print_json", "print_line", "rfc3339", "write_bytes"]
+__all__ = ["one_line", "print_json", "print_line", "rfc3339", "write_bytes", "writing"]
 
 
 def one_line(text: str) -> str:
@@ -16,7 +18,8 @@ def one_line(text: str) -> str:
 
 def print_line(text: str) -> None:
     """One line on stdout; on a terminal control characters are shown, not obeyed."""
-    print(one_line(text) if sys.stdout.isatty() else text)
+    with writing():
+        print(one_line(text) if sys.stdout.isatty() else text)
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -24,12 +27,25 @@ def print_json(document: dict[str, Any]) -> None:
     import json
 
     # ASCII: a pipe may have any encoding, and names of files need not be text.
-    print(json.dumps(document))
+    with writing():
+        print(json.dumps(document))
 
 
 def write_bytes(data: Any) -> None:
     """Raw bytes on stdout."""
-    sys.stdout.buffer.write(data)
+    with writing():
+        sys.stdout.buffer.write(data)
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """Whatever is written in it goes to standard output; an error says so."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from error
 
 
 def rfc3339(seconds: float) -> str | None:

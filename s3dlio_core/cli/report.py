@@ -12,7 +12,7 @@ from s3dlio_core.cli.output import one_line, print_json
 from s3dlio_core.cli.progress import Meter
 from s3dlio_core.cli.sizes import format_rate, format_size
 
-__all__ = ["nothing_found", "run_and_report", "to_json"]
+__all__ = ["nothing_found", "report", "run_and_report", "to_json"]
 
 
 def run_and_report(
@@ -33,6 +33,12 @@ def run_and_report(
     """
     with Meter(operation) as meter:
         outcome = run_jobs(jobs, limit, meter.show)
+    status = report(operation, outcome, json=json, verbosity=verbosity, **more)
+    return nothing_found(operation, wanted) if wanted is not None and not outcome.attempted else status
+
+
+def report(operation: str, outcome: Outcome, *, json: bool, verbosity: int, **more: object) -> int:
+    """Say what became of the objects. Gives the exit status."""
     if json:
         print_json(to_json(operation, outcome) | more)
     else:
@@ -41,8 +47,6 @@ def run_and_report(
         told = "".join(f", {name}={value}" for name, value in more.items())
         moved = f"{format_size(outcome.bytes)} in {outcome.seconds:.2f} s, {rate}"
         print(f"{operation}: {counts}, {moved}{told}", file=sys.stderr)
-    if wanted is not None and not outcome.attempted:
-        return nothing_found(operation, wanted)
     return print_failures(operation, outcome.failures, outcome.attempted, verbosity=verbosity)
 
 

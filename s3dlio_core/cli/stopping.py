@@ -24,9 +24,16 @@ class Stopped(KeyboardInterrupt):
 
 def stop_on_signals() -> None:
     """Have the signals raise Stopped. One that is ignored, as `nohup` has it, stays ignored."""
-    for number in _SIGNALS:
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _raise)
+    wanted = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
+    if not wanted:
+        return
+    # Told by Python's C code as a signal comes, also while this thread is where it cannot be interrupted.
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    threading.Thread(target=_end_in_time, args=(heard,), name="s3dlio-signals", daemon=True).start()
+    for number in wanted:
+        signal.signal(number, _raise)
 
 
 def status_of(error: KeyboardInterrupt) -> int:
@@ -37,12 +44,14 @@ def status_of(error: KeyboardInterrupt) -> int:
 def _raise(number: int, frame: FrameType | None) -> None:
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_IGN)  # a second one must not break off the clean-up
-    threading.Thread(target=_end_in_time, args=(128 + number,), daemon=True).start()
     raise Stopped(number)
 
 
-def _end_in_time(status: int) -> None:
-    """End the process though something is still being taken back: soon it would be killed."""
+def _end_in_time(heard: int) -> None:
+    """After a signal, end the process though something is still being taken back: soon it would be killed."""
+    number = 0
+    while number not in _SIGNALS:
+        number = os.read(heard, 1)[0]
     threading.Event().wait(_SECONDS)
     os.write(sys.stderr.fileno(), b"s3dlio: not all could be taken back in time; `s3dlio sweep` finds what is left\n")
-    os._exit(status)
+    os._exit(128 + number)
