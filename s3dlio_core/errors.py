@@ -1,7 +1,7 @@
 """What can go wrong. Catch by what you can do about it.
 
-StorageError                  also RuntimeError; .operation ("get", "put", ...)  .uri  .attempts  .http_status  .service_code  .request_id
-│                             .may_have_taken_effect
+StorageError                  .operation ("get", "put", ...)  .uri  .attempts  .http_status  .service_code  .request_id
+│                             .may_have_taken_effect; also RuntimeError
 ├── ObjectNotFoundError       also FileNotFoundError
 ├── BucketNotFoundError       also FileNotFoundError; file stores: the root folder
 ├── AccessDeniedError         also PermissionError; the credentials are known and not allowed

@@ -1,8 +1,8 @@
 """The verbs by whole URI, for a handful of objects: get("s3://train/a.tar").
 
-Stores are opened with the environment's options and kept, one a bucket (file stores: one a folder). Where the environment
-or AWS's files have changed since, another is opened. For a loop over one place, or for options, open_store() says the
-same with fewer words.
+Stores are opened with the environment's options and kept, one a bucket (file stores: one a folder). Where the
+environment or AWS's files have changed since, another is opened. For a loop over one place, or for options,
+open_store() says the same with fewer words.
 """
 
 from __future__ import annotations

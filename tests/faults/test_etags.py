@@ -1,4 +1,4 @@
-"""ETags that one service spells in several ways: unquoted in listings, weak in answers to HEAD, digits in another case."""
+"""ETags that one service spells in several ways: unquoted in listings, weak to HEAD, digits in another case."""
 
 from __future__ import annotations
 
