@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "engine/transfer/etag.h"
+
 namespace s3dlio::transfer {
 
 HeadCall::HeadCall(std::shared_ptr<Context> context, CallTraits traits, std::string key, Build build, Done done)
@@ -37,7 +39,7 @@ std::optional<ServiceError> HeadCall::conclude(http::Outcome&) {
     return ServiceError{make_error(ErrorCode::kProtocol, "HEAD was answered without a Content-Length"),
                         Verdict::kAskOtherwise};
   }
-  if (answer.headers.find("ETag").value_or("") != inner_told_.headers.find("ETag").value_or("")) {
+  if (!same_etag(answer.headers.find("ETag").value_or(""), inner_told_.headers.find("ETag").value_or(""))) {
     inner_asks_size_ = false;  // look again at what is there now
     return ServiceError{
         make_error(ErrorCode::kPreconditionFailed, "the object was replaced between two questions about it"),

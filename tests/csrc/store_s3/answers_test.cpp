@@ -419,17 +419,17 @@ TEST_CASE("keys of any bytes survive a page's token") {
   const auto dialect = dialect_of(path_options());
   ListRequest request;
   const std::string key(1024, '%');
-  auto page = dialect->read_list(
-      request,
-      "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%01%20%0A</Key></Contents><IsTruncated>true"
-      "</IsTruncated><NextContinuationToken>t</NextContinuationToken></ListBucketResult>");
+  auto page = dialect->read_list(request,
+                                 "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%01%20%0A</"
+                                 "Key><Size>1</Size></Contents><IsTruncated>true"
+                                 "</IsTruncated><NextContinuationToken>t</NextContinuationToken></ListBucketResult>");
   REQUIRE(page.ok());
   CHECK(page.value().objects[0].key == "\x01 \n");
   request.continuation_token = page.value().continuation_token;
   CHECK_FALSE(dialect
                   ->read_list(request,
-                              "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%01+%0A</Key></"
-                              "Contents></ListBucketResult>")
+                              "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%01+%0A</Key>"
+                              "<Size>1</Size></Contents></ListBucketResult>")
                   .ok());
   request = {};
   CHECK(dialect->read_list(request, list_xml({key})).value().objects[0].key == key);

@@ -42,11 +42,13 @@ TEST_CASE("a listing that cannot be right is an error") {
   for (const auto* bad :
        {"", "<html></html>", "<ListBucketResult>",
         "<ListBucketResult><Contents><Size>1</Size></Contents></ListBucketResult>",
+        "<ListBucketResult><Contents><Key>k</Key></Contents></ListBucketResult>",  // unknown is not 0
         "<ListBucketResult><Contents><Key>k</Key><Size>-1</Size></Contents></ListBucketResult>",
         "<ListBucketResult><Contents><Key>k</Key><Size>1e3</Size></Contents></ListBucketResult>",
         "<ListBucketResult><Contents><Key>k</Key><Size>99999999999999999999</Size></Contents></ListBucketResult>",
         "<ListBucketResult><IsTruncated>maybe</IsTruncated></ListBucketResult>",
-        "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key></Contents></ListBucketResult>"}) {
+        "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key><Size>1</Size></Contents></"
+        "ListBucketResult>"}) {
     CAPTURE(bad);
     const auto list = read_list_document(bad);
     REQUIRE_FALSE(list.ok());

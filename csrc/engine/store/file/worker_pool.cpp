@@ -22,8 +22,9 @@ constinit PerProcess<Workers> workers;
 }  // namespace
 
 void run_on_worker(std::function<void()> task) {
-  // Without a thread to be had the caller's own does the work: slower, but done.
-  if (!workers.get().run(std::move(task), allowed.load(std::memory_order_relaxed))) task();
+  // Without a thread to be had the caller's own does the work, which was not moved then: slower, but done.
+  if (!workers.get().run(std::move(task), allowed.load(std::memory_order_relaxed)))
+    task();  // NOLINT(bugprone-use-after-move)
 }
 
 void allow_workers(uint32_t count) {

@@ -41,11 +41,13 @@ std::string_view read_object(XmlReader& xml, ObjectMeta& object) {
   std::string_view wrong;
   std::string_view name;
   bool has_key = false;
+  bool has_size = false;  // unknown is not 0
   while (xml.next_child(name)) {
     if (name == "Key") {
       object.key = xml.text();
       has_key = !object.key.empty();
     } else if (name == "Size") {
+      has_size = true;
       if (!parse_size(xml.text(), object.size)) wrong = "a Size is no number";
     } else if (name == "ETag") {
       object.etag = xml.text();
@@ -57,7 +59,8 @@ std::string_view read_object(XmlReader& xml, ObjectMeta& object) {
       xml.skip();
     }
   }
-  return has_key ? wrong : "an object has no Key";
+  if (!has_key) return "an object has no Key";
+  return has_size ? wrong : "an object has no Size";
 }
 
 std::string_view read_prefix(XmlReader& xml, std::vector<std::string>& prefixes) {

@@ -1,5 +1,6 @@
 #include <array>
 #include <atomic>
+#include <charconv>
 #include <iterator>
 #include <string>
 
