@@ -33,6 +33,9 @@ class Tuning:
         initial_connections: Where it starts.
         coalesce_gap: Ranges of one object nearer than this share a request.
         multipart_threshold: Objects up to this size are one request to put.
+        equal_parts: A writer's parts never grow. For services that take only parts of equal size (Cloudflare R2, known
+            by its host name, needs no setting); an object then has at most 10,000 times part_size bytes unless its
+            expected_size is given.
         connect_timeout_seconds: For one address.
         first_byte_timeout_seconds: Upper bound; adapts down to what the service usually needs.
         stall_floor_bytes: Fewer bytes than this within stall_window_seconds are a stall.
@@ -59,6 +62,7 @@ class Tuning:
     initial_connections: int = 8
     coalesce_gap: int = 1 << 20
     multipart_threshold: int = 16 << 20
+    equal_parts: bool = False
     connect_timeout_seconds: float = 3.0
     first_byte_timeout_seconds: float = 20.0
     stall_floor_bytes: int = 64 << 10

@@ -18,6 +18,7 @@ struct Tuning {
   uint32_t initial_connections = 8;
   uint64_t coalesce_gap = 1 << 20;          // ranges nearer than this share a request
   uint64_t multipart_threshold = 16 << 20;  // objects up to this size are one PUT
+  bool equal_parts = false;                 // a writer's parts never grow: some services take no others
   // time
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(3);
   std::chrono::nanoseconds first_byte_timeout =

@@ -88,6 +88,7 @@ void bind_tuning(nb::module_& module) {
       .def_rw("initial_connections", &Tuning::initial_connections)
       .def_rw("coalesce_gap", &Tuning::coalesce_gap)
       .def_rw("multipart_threshold", &Tuning::multipart_threshold)
+      .def_rw("equal_parts", &Tuning::equal_parts)
       .def_rw("stall_floor_bytes", &Tuning::stall_floor_bytes)
       .def_rw("max_attempts", &Tuning::max_attempts)
       .def_rw("retry_budget", &Tuning::retry_budget)

@@ -165,7 +165,8 @@ class PutVerbs(GetVerbs):
         """Write an object piece by piece; nothing is visible before close().
 
         Args:
-            expected_size: About how many bytes will come: sizes the parts. The rest as in put().
+            expected_size: About how many bytes will come: sizes the parts, all alike. Without it they grow above 1,000
+                parts, unless the service takes only equal ones (Tuning.equal_parts). The rest as in put().
         Returns:
             A raw binary file to write to; a context manager that aborts when its block raises.
         """

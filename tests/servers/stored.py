@@ -32,6 +32,7 @@ class Upload:
     checksum_type: str
     parts: dict[int, tuple[bytes, str, str]] = field(default_factory=dict)  # data, etag, checksum
     initiated: float = field(default_factory=time.time)
+    last_part: float = 0.0  # when it arrived
 
 
 class ServiceFailure(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from xml.sax.saxutils import escape
@@ -16,7 +17,7 @@ from servers.wire import Reply, Request
 
 
 class UploadVerbs(CommonVerbs):
-    """create_upload, upload_part, copy_part, complete_upload, abort_upload, list_uploads."""
+    """create_upload, upload_part, copy_part, complete_upload, abort_upload, list_uploads, list_parts."""
 
     def _create_upload(self, request: Request) -> Reply:
         self._bucket(request)
@@ -41,6 +42,7 @@ class UploadVerbs(CommonVerbs):
         etag = f'"{hashlib.md5(request.body).hexdigest()}"'
         kind, value = checksum or (upload.kind, "")
         upload.parts[int(request.query["partNumber"])] = (request.body, etag, value)
+        upload.last_part = time.time()
         return Reply(200, [("ETag", etag), *([(f"x-amz-checksum-{kind}", value)] if checksum else [])])
 
     def _copy_part(self, request: Request) -> Reply:
@@ -108,6 +110,14 @@ class UploadVerbs(CommonVerbs):
         self._upload(request)
         del self.uploads[request.query["uploadId"]]
         return Reply(204)
+
+    def _list_parts(self, request: Request) -> Reply:
+        upload, inner = self._upload(request), "<IsTruncated>false</IsTruncated>"
+        for number in upload.parts:
+            inner += (
+                f"<Part><PartNumber>{number}</PartNumber><LastModified>{iso(upload.last_part)}</LastModified></Part>"
+            )
+        return Reply(200, [], document("ListPartsResult", inner))
 
     def _list_uploads(self, request: Request) -> Reply:
         self._bucket(request)

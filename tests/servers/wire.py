@@ -79,6 +79,8 @@ def operation_of(method: str, has_key: bool, has_bucket: bool, query: dict[str, 
         return "create_upload" if "uploads" in query else "complete_upload"
     if method == "DELETE":
         return "abort_upload" if "uploadId" in query else "delete"
+    if method == "GET" and "uploadId" in query:
+        return "list_parts"
     return {"GET": "get", "HEAD": "head"}.get(method, method)
 
 

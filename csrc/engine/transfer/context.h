@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include "engine/http/client.h"
 #include "engine/transfer/credentials_cache.h"
@@ -19,12 +20,13 @@ namespace s3dlio::transfer {
 
 struct Context {
   Context(std::shared_ptr<Dialect> the_dialect, std::shared_ptr<http::Client> the_client, CredentialSource source,
-          const Tuning& the_tuning, const Environment& the_environment)
+          const Tuning& the_tuning, const Environment& the_environment,
+          std::optional<Limits> other_limits = std::nullopt)  // than the dialect's: for tests
       : dialect(std::move(the_dialect)),
         client(std::move(the_client)),
         tuning(the_tuning),
         environment(the_environment),
-        limits(dialect->limits()),
+        limits(other_limits.value_or(dialect->limits())),
         budget(tuning.retry_budget),
         throttle(2 * longest_wait(tuning.backoff_base, tuning.backoff_cap, tuning.max_attempts)),
         credentials(std::make_shared<CredentialsCache>(std::move(source), environment)),
@@ -50,5 +52,10 @@ struct Context {
   std::atomic<bool> answered{
       false};  // the service has ever answered: then a refused connection is a hiccup, not a wrong address
 };
+
+// A writer's parts never grow, by the service's rule or by choice.
+inline bool keeps_parts_equal(const Context& context) {
+  return context.tuning.equal_parts || context.limits.equal_parts;
+}
 
 }  // namespace s3dlio::transfer

@@ -84,7 +84,7 @@ class DeleteMany : public std::enable_shared_from_this<DeleteMany> {
 
   void go_on(const Call* ended, const std::function<void()>& note) {
     std::vector<std::shared_ptr<Call>> calls;
-    bool over = false;
+    bool over = false, cancelled = false;
     {
       std::lock_guard lock(inner_mutex_);
       if (ended) inner_calls_.remove(ended);
@@ -102,10 +102,11 @@ class DeleteMany : public std::enable_shared_from_this<DeleteMany> {
         inner_calls_.add(calls.back());
       }
       over = inner_calls_.empty() && !std::exchange(inner_told_, inner_calls_.empty());
+      cancelled = inner_cancelled_;
     }
     for (const auto& call : calls) call->launch();
     if (!over) return;
-    if (inner_cancelled_) {
+    if (cancelled) {
       return inner_promise_.set(named(make_error(ErrorCode::kCancelled, "cancelled"), *inner_context_, "delete", ""));
     }
     inner_promise_.set(std::move(inner_outcomes_));

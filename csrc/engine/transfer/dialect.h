@@ -59,7 +59,11 @@ struct ServiceError {
 
 struct UploadInfo {
   std::string key, upload_id;
-  double initiated = 0;  // seconds since the epoch
+  double initiated = 0;  // seconds since the epoch; 0: unknown
+};
+struct UploadedPage {  // of the parts of one upload
+  double newest = 0;   // when the last of them arrived, seconds since the epoch; 0: unknown, or there is none
+  std::string marker;  // "" on the last page
 };
 struct UploadPage {
   std::vector<UploadInfo> uploads;
@@ -73,6 +77,7 @@ struct Limits {
   uint64_t max_copy_size = 5ull << 30;  // larger objects are copied part by part
   uint64_t max_put_size = 5ull << 30;
   uint32_t max_delete_keys = 1000;
+  bool equal_parts = false;  // all but the last part must have the same size
 };
 
 class Dialect {
@@ -137,6 +142,8 @@ class Dialect {
   virtual Result<PutResult> read_complete(const http::ResponseHead& head,
                                           std::string_view body) const = 0;  // 200 + error body
   virtual http::Request abort_upload(const UploadTarget& target) const = 0;
+  virtual http::Request list_parts(const UploadTarget& target, std::string_view marker) const = 0;
+  virtual Result<UploadedPage> read_parts(std::string_view body) const = 0;
   virtual http::Request list_uploads(std::string_view prefix, const UploadPage& after) const = 0;
   virtual Result<UploadPage> read_uploads(std::string_view body) const = 0;
 

@@ -64,7 +64,11 @@ void Upload::feed_locked(Waiting waiting, uint64_t size) {
   if (inner_last_number_ == inner_context_->limits.max_parts) {
     fail_locked(named(make_error(ErrorCode::kInvalidArgument,
                                  "the object needs more than " + std::to_string(inner_context_->limits.max_parts) +
-                                     " parts; give its size beforehand or a larger part_size"),
+                                     " parts of " + std::to_string(inner_size_ / inner_last_number_) +
+                                     " bytes; give its size beforehand (expected_size) or a larger part_size" +
+                                     (keeps_parts_equal(*inner_context_)
+                                          ? ", for parts of equal size do not grow (equal_parts, or the service's rule)"
+                                          : "")),
                       *inner_context_, inner_operation_, inner_key_));
   }
   waiting.number = ++inner_last_number_;

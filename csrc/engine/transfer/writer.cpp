@@ -168,7 +168,9 @@ bool WriterCore::must_wait(const Pending& pending) {
 
 uint64_t WriterCore::next_part_size() const {
   const bool sized = inner_options_.expected_size && *inner_options_.expected_size >= inner_bytes_written_;
-  return sized ? inner_part_size_ : growing_part_size(inner_next_number_, inner_part_size_, inner_context_->limits);
+  return sized || keeps_parts_equal(*inner_context_)
+             ? inner_part_size_
+             : growing_part_size(inner_next_number_, inner_part_size_, inner_context_->limits);
 }
 
 Result<Unit> WriterCore::open_buffer(uint64_t size) {

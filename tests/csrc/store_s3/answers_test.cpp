@@ -30,6 +30,19 @@ struct Judged {
 
 }  // namespace
 
+TEST_CASE("a service that takes only equal parts is known, and its refusal names the rule") {
+  S3Options options = path_options();
+  CHECK_FALSE(dialect_of(options)->limits().equal_parts);
+  options.endpoint_url = "https://account.r2.cloudflarestorage.com";
+  const auto dialect = dialect_of(options);
+  CHECK(dialect->limits().equal_parts);
+  const auto refused = dialect->read_error(answer(400),
+                                           "<Error><Code>InvalidPart</Code><Message>All non-trailing parts "
+                                           "must have the same length.</Message></Error>");
+  CHECK(says(refused.error.message, "equal_parts"));
+  CHECK_FALSE(says(dialect->read_error(answer(400), error_xml("InvalidPart")).error.message, "equal_parts"));
+}
+
 TEST_CASE("service codes become errors and verdicts") {
   const auto dialect = dialect_of(aws_options());
   using enum ErrorCode;

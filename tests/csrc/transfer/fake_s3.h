@@ -37,6 +37,7 @@ class FakeS3 {
     std::map<int, Stored> parts;
     std::map<std::string, std::string> headers;
     std::string initiated = "2024-01-01T00:00:00.000Z";
+    std::string last_part;  // when it arrived; "" as many small services leave it
   };
   std::map<std::string, Upload> uploads;
   std::map<std::string, int> aborted;
@@ -45,6 +46,7 @@ class FakeS3 {
   int requests = 0;
   int generation = 0;
   size_t list_page = 1000;
+  bool lists_all = false;  // uploads, whatever the prefix
 
   void store(const std::string& key, std::string data) {
     objects[key] = {std::move(data), "", true, {}};
@@ -225,6 +227,16 @@ class FakeS3 {
     }
     const std::string id = query["uploadId"];
     if (!uploads.contains(id)) return error(404, "NoSuchUpload");
+    if (request.method == "GET") {
+      Reply reply;
+      reply.body = "<ListPartsResult><IsTruncated>false</IsTruncated>";
+      if (!uploads[id].last_part.empty()) {
+        reply.body +=
+            "<Part><PartNumber>1</PartNumber><LastModified>" + uploads[id].last_part + "</LastModified></Part>";
+      }
+      reply.body += "</ListPartsResult>";
+      return reply;
+    }
     if (request.method == "DELETE") {
       uploads.erase(id);
       ++aborted[key];
@@ -291,9 +303,10 @@ class FakeS3 {
     if (seen.request.method == "GET" && query.contains("uploads")) {
       reply.body = "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>";
       for (const auto& [id, upload] : uploads) {
-        if (!upload.key.starts_with(query["prefix"])) continue;
-        reply.body += "<Upload><Key>" + upload.key + "</Key><UploadId>" + id + "</UploadId><Initiated>" +
-                      upload.initiated + "</Initiated></Upload>";
+        if (!lists_all && !upload.key.starts_with(query["prefix"])) continue;
+        reply.body += "<Upload><Key>" + upload.key + "</Key><UploadId>" + id + "</UploadId>";
+        if (!upload.initiated.empty()) reply.body += "<Initiated>" + upload.initiated + "</Initiated>";
+        reply.body += "</Upload>";
       }
       reply.body += "</ListMultipartUploadsResult>";
       return reply;

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <ctime>
 #include <memory>
 #include <random>
 #include <string>
@@ -55,8 +56,13 @@ class Guarded {
 };
 
 struct World {
-  explicit World(Tuning tuning = small_tuning(), CredentialSource source = nullptr) {
-    client->serve = [this](const Seen& seen) { return s3(seen); };
+  explicit World(Tuning tuning = small_tuning(), CredentialSource source = nullptr,
+                 std::optional<transfer::Limits> limits = std::nullopt) {
+    client->serve = [this](const Seen& seen) {
+      Reply reply = s3(seen);
+      if (states_time && !reply.headers.find("Date")) reply.headers.add("Date", http_date(service_now()));
+      return reply;
+    };
     s3::S3Options options;
     options.bucket = "b";
     options.region = "us-east-1";
@@ -76,8 +82,8 @@ struct World {
       loop.call_after(std::chrono::milliseconds(5), std::move(work));
       return true;
     };
-    context =
-        std::make_shared<transfer::Context>(std::move(dialect).value(), client, std::move(source), tuning, environment);
+    context = std::make_shared<transfer::Context>(std::move(dialect).value(), client, std::move(source), tuning,
+                                                  environment, limits);
     store = transfer::make_remote_store(context);
     counters_reset();
   }
@@ -88,6 +94,20 @@ struct World {
     CHECK(client->running == 0);
     store.reset();
     CHECK(context.use_count() == 1);  // nothing of ended calls is left
+  }
+
+  // By the service's clock, which agrees with ours unless a test says otherwise.
+  std::chrono::system_clock::time_point service_now() const {
+    return wall_base + service_ahead +
+           std::chrono::duration_cast<std::chrono::system_clock::duration>(loop.now().time_since_epoch());
+  }
+  static std::string http_date(std::chrono::system_clock::time_point time) {
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+    std::tm parts{};
+    ::gmtime_r(&seconds, &parts);
+    char text[40];
+    std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    return text;
   }
 
   static Tuning small_tuning() {
@@ -130,6 +150,8 @@ struct World {
 
   ManualLoop loop;
   std::chrono::system_clock::time_point wall_base = std::chrono::sys_days(std::chrono::year(2024) / 6 / 1);
+  std::chrono::seconds service_ahead{0};
+  bool states_time = true;
   std::minstd_rand dice{7};
   Result<Unit> threads_to_be_had{Unit()};
   FakeS3 s3;

@@ -1,4 +1,6 @@
 // Writes: single requests, uploads in parts, writers, copies; every fault of the table that an upload can meet.
+#include <set>
+
 #include "engine/base/log.h"
 #include "engine/transfer/upload.h"
 #include "transfer/fake_world.h"
@@ -382,6 +384,40 @@ TEST_CASE("a writer: pieces of any size, single put when small, parts when large
   }
 }
 
+TEST_CASE("parts of equal size: an unbounded writer's do not grow where they must not") {
+  transfer::Limits limits;
+  limits.min_part_size = 1;
+  limits.max_parts = 2000;
+  Tuning tuning = World::small_tuning();
+  tuning.part_size = 10;
+  bool equal = true;
+  SUBCASE("by choice") { tuning.equal_parts = true; }
+  SUBCASE("by the service's rule") { limits.equal_parts = true; }
+  SUBCASE("else they grow") { equal = false; }
+  World world(tuning, nullptr, limits);
+  std::set<size_t> sizes;
+  world.s3.tamper = [&](const Seen& seen, int, Reply&) {
+    if (is_part(seen)) sizes.insert(seen.body.size());
+  };
+  const std::string data = random_bytes(19'990);
+  auto writer = world.store->open_writer("k", {}).value();
+  for (size_t at = 0; at < data.size(); at += 7)
+    world.value(writer->write(bytes_of(data).subspan(at, std::min<size_t>(7, data.size() - at))));
+  world.value(writer->close());
+  CHECK(world.s3.objects["k"].data == data);
+  CHECK((sizes == std::set<size_t>{10}) == equal);
+  if (!equal) return;
+  auto longer = world.store->open_writer("l", {}).value();
+  std::optional<Error> error;
+  for (int i = 0; i < 2002 && !error; ++i) {
+    auto written = world.wait(longer->write(bytes_of("0123456789")));
+    if (!written) error = written.error();
+  }
+  if (!error) error = world.error(longer->close());
+  CHECK(error->message.find("more than 2000 parts of 10 bytes") != std::string::npos);
+  CHECK(error->message.find("equal_parts") != std::string::npos);
+}
+
 TEST_CASE("a writer waits while its window is full") {
   Tuning tuning = World::small_tuning();
   tuning.max_in_flight_bytes = 10 * kMiB;
@@ -614,9 +650,9 @@ TEST_CASE("a copy keeps to the source it looked at") {
 
 TEST_CASE("sweep_uploads aborts what is old below the prefix") {
   World world;
-  world.s3.uploads["u1"] = {"p/old", {}, {}, "2024-05-01T00:00:00.000Z"};
-  world.s3.uploads["u2"] = {"p/new", {}, {}, "2024-06-01T00:30:00.000Z"};
-  world.s3.uploads["u3"] = {"q/old", {}, {}, "2024-05-01T00:00:00.000Z"};
+  world.s3.uploads["u1"] = {"p/old", {}, {}, "2024-05-01T00:00:00.000Z", ""};
+  world.s3.uploads["u2"] = {"p/new", {}, {}, "2024-06-01T00:30:00.000Z", ""};
+  world.s3.uploads["u3"] = {"q/old", {}, {}, "2024-05-01T00:00:00.000Z", ""};
   CHECK(world.value(world.store->sweep_uploads("p/", std::chrono::hours(24))) == 1);
   CHECK(world.s3.uploads.size() == 2);
   CHECK(world.s3.aborted["p/old"] == 1);
@@ -624,11 +660,11 @@ TEST_CASE("sweep_uploads aborts what is old below the prefix") {
 
 TEST_CASE("U9: a sweep goes through all pages") {
   World world;
-  world.s3.uploads["u1"] = {"p/a", {}, {}, "2024-05-01T00:00:00.000Z"};
-  world.s3.uploads["u2"] = {"p/b", {}, {}, "2024-05-01T00:00:00.000Z"};
+  world.s3.uploads["u1"] = {"p/a", {}, {}, "2024-05-01T00:00:00.000Z", ""};
+  world.s3.uploads["u2"] = {"p/b", {}, {}, "2024-05-01T00:00:00.000Z", ""};
   world.s3.instead = [](const Seen& seen, int) -> std::optional<Reply> {
     const std::string& query = seen.request.query;
-    if (seen.request.method != "GET" || query.find("key-marker") != std::string::npos) return std::nullopt;
+    if (!query.starts_with("uploads=") || query.find("key-marker") != std::string::npos) return std::nullopt;
     Reply reply;
     reply.body =
         "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>p/a</NextKeyMarker>"

@@ -1,5 +1,6 @@
 #include "engine/store/s3/documents.h"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 
@@ -287,6 +288,41 @@ Result<std::string> read_upload_id_document(std::string_view body) {
   if (error) return *error;
   if (id.empty()) return bad_document("InitiateMultipartUploadResult", "it has no UploadId");
   return id;
+}
+
+Result<transfer::UploadedPage> read_parts_document(std::string_view body) {
+  XmlReader xml(body);
+  transfer::UploadedPage page;
+  std::string marker;  // of this page, echoed
+  bool truncated = false;
+  const auto error = read_document(xml, "ListPartsResult", [&](std::string_view name) -> std::string_view {
+    if (name == "Part") {
+      std::string_view field;
+      while (xml.next_child(field)) {
+        if (field == "LastModified") {
+          page.newest = std::max(page.newest, seconds_of_iso_date(xml.text()));
+        } else {
+          xml.skip();
+        }
+      }
+    } else if (name == "IsTruncated") {
+      truncated = xml.text() == "true";
+    } else if (name == "PartNumberMarker") {
+      marker = xml.text();
+    } else if (name == "NextPartNumberMarker") {
+      page.marker = xml.text();
+    } else {
+      xml.skip();
+    }
+    return {};
+  });
+  if (error) return *error;
+  if (!truncated) {
+    page.marker.clear();
+  } else if (page.marker.empty() || page.marker == marker) {
+    return bad_document("ListPartsResult", "it is truncated but names no next page");
+  }
+  return page;
 }
 
 Result<transfer::UploadPage> read_uploads_document(std::string_view body) {

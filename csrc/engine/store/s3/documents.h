@@ -47,6 +47,7 @@ std::optional<PutResult> read_result_document(std::string_view body, std::string
 Result<std::vector<std::pair<std::string, std::string>>> read_tags_document(std::string_view body);
 
 Result<std::string> read_upload_id_document(std::string_view body);
+Result<transfer::UploadedPage> read_parts_document(std::string_view body);
 Result<transfer::UploadPage> read_uploads_document(std::string_view body);
 
 struct BucketsDocument {

@@ -217,6 +217,9 @@ ServiceError S3Dialect::judge(int status, const ErrorDocument& document, const h
   } else if (status == 403 && document.code.empty()) {
     remedy = "not allowed, or the key is missing and listing is not allowed; check policies, credentials and the clock";
   }
+  if (document.code == "InvalidPart" && document.message.find("same length") != std::string::npos) {
+    remedy = "this service takes parts of equal size only; give expected_size, or set equal_parts in the tuning";
+  }
   if (!remedy.empty()) message.append("; ").append(remedy);
   error.message = redact(message);
   return out;

@@ -86,6 +86,12 @@ Result<Unit> S3Dialect::check_put(const PutOptions& options) const {
   return Unit{};
 }
 
+transfer::Limits S3Dialect::limits() const {
+  transfer::Limits limits;
+  limits.equal_parts = endpoint().host.ends_with(".r2.cloudflarestorage.com");
+  return limits;
+}
+
 http::Request S3Dialect::request_for(std::string_view method, std::string_view key) const {
   http::Request request;
   request.method = method;

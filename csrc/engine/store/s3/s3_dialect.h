@@ -30,7 +30,7 @@ class S3Dialect final : public transfer::Dialect {
   S3Dialect(S3Options options, std::shared_ptr<Location> location, ChecksumKind upload_checksum);
 
   std::string uri_of(std::string_view key) const override;
-  transfer::Limits limits() const override { return {}; }
+  transfer::Limits limits() const override;
   http::Endpoint endpoint() const override { return inner_location_->current()->bucket; }
   Result<Unit> check_key(std::string_view key) const override;
   Result<Unit> check_put(const PutOptions& options) const override;
@@ -63,6 +63,8 @@ class S3Dialect final : public transfer::Dialect {
                                 const PutOptions& options, const Checksum& whole) const override;
   Result<PutResult> read_complete(const http::ResponseHead& head, std::string_view body) const override;
   http::Request abort_upload(const UploadTarget& target) const override;
+  http::Request list_parts(const UploadTarget& target, std::string_view marker) const override;
+  Result<transfer::UploadedPage> read_parts(std::string_view body) const override;
   http::Request list_uploads(std::string_view prefix, const UploadPage& after) const override;
   Result<UploadPage> read_uploads(std::string_view body) const override;
 

@@ -96,6 +96,16 @@ http::Request S3Dialect::abort_upload(const UploadTarget& target) const {
   return request;
 }
 
+http::Request S3Dialect::list_parts(const UploadTarget& target, std::string_view marker) const {
+  http::Request request = request_for("GET", target.key);
+  request.query = "max-parts=1000";
+  if (!marker.empty()) add_query(request, "part-number-marker", marker);
+  add_query(request, "uploadId", target.upload_id);
+  return request;
+}
+
+Result<transfer::UploadedPage> S3Dialect::read_parts(std::string_view body) const { return read_parts_document(body); }
+
 http::Request S3Dialect::list_uploads(std::string_view prefix, const UploadPage& after) const {
   http::Request request = request_for("GET", "");
   request.query = "uploads=&encoding-type=url&max-uploads=1000";
