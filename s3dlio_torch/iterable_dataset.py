@@ -152,14 +152,27 @@ class S3IterableDataset(IterableDataset[Any]):
 
     def _iterator(self) -> SampleIterator:
         layout = self._layout()
+        state = self._starting_state(layout)
+        self._refuse_nothing(state, layout)
         return SampleIterator(
             self._source.manifest,
             self._options,
             self._source.maker,
-            self._starting_state(layout),
+            state,
             resume=lambda stored: resumed(self._checked(stored), layout),
             on_tracker=self._follow,
         )
+
+    def _refuse_nothing(self, state: State, layout: Layout) -> None:
+        """An epoch of which drop_last leaves no rank anything is as silent as an empty prefix."""
+        total, options = len(self._source.manifest), self._options
+        if not total or not options.drop_last or state.base.consumed or self._source.allow_empty:
+            return
+        if not state.share(layout, drop_last=True).of_rank:
+            raise ValueError(
+                f"drop_last leaves out all {total} samples: {layout.world_size} ranks with batches of {layout.block} "
+                f"need {layout.world_size * layout.block}; lower batch_size, use wrap, or accept it: allow_empty=True"
+            )
 
     @property
     def region(self) -> str | None:

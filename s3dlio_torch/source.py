@@ -32,6 +32,7 @@ class Source:
     maker: SampleMaker
     region: str | None = None  # as it was given
     endpoint: str | None = None
+    allow_empty: bool = False
 
     @classmethod
     def of(
@@ -93,7 +94,7 @@ class Source:
         manifest = listed_once(list_it, listing, sharded=sharded)
         maker.check(manifest)
         _ = manifest.digest  # computed here, so that forked workers share it
-        return cls(manifest, maker, opening.get("region"), opening.get("endpoint_url"))
+        return cls(manifest, maker, opening.get("region"), opening.get("endpoint_url"), allow_empty)
 
 
 def _refuse_unknown(arguments: dict[str, Any]) -> None:

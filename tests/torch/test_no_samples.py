@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 import s3dlio_core
 from s3dlio_core.records import index_prefix
-from s3dlio_torch import S3IterableDataset, S3MapDataset, create_async_loader
+from s3dlio_torch import S3IterableDataset, S3MapDataset, create_async_loader, merge_states
 from s3dlio_torch.nodes import S3SourceNode
 
 COUNT = 4
@@ -128,6 +128,27 @@ def test_folders_of_files(tmp_path: Path) -> None:
     with pytest.raises(s3dlio_core.NotADirectoryStorageError, match="for single files: from_objects"):
         S3IterableDataset(f"file://{tmp_path}/train/00000.bin")
     assert len(S3IterableDataset(f"file://{tmp_path}/empty/", allow_empty=True)) == 0
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_batch_larger_than_the_data_set_with_drop_last(tmp_path: Path, workers: int) -> None:
+    uri = write_samples(tmp_path, COUNT)
+    options = {"batch_size": 3, "drop_last": True, "shard_rank": 1, "shard_world_size": 2}
+
+    def read(allow_empty: bool) -> list[Any]:
+        dataset = S3IterableDataset(uri, options, allow_empty=allow_empty)
+        return list(DataLoader(dataset, batch_size=3, num_workers=workers))
+
+    with pytest.raises(ValueError, match="drop_last leaves out all 4 samples: 2 ranks with batches of 3 need 6"):
+        read(allow_empty=False)
+    assert read(allow_empty=True) == []
+
+
+def test_what_drop_last_leaves_of_a_resumed_epoch_may_be_nothing(tmp_path: Path) -> None:
+    dataset = S3IterableDataset(write_samples(tmp_path, COUNT), {"batch_size": 3, "drop_last": True})
+    assert len(list(dataset)) == 3
+    dataset.load_state_dict(merge_states([dataset.state_dict()]))
+    assert list(dataset) == []
 
 
 # Folder markers
