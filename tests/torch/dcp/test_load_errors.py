@@ -161,7 +161,7 @@ def test_a_slow_load_is_not_taken_for_a_stalled_one(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(run, "cancel", cancelled.set)
     began = time.monotonic()
     watch.began("x.distcp", 1, 1 << 30)
-    with pytest.raises(TransferTimeoutError, match="x.distcp"), watch.over(run):
+    with pytest.raises(TransferTimeoutError, match=r"x\.distcp"), watch.over(run):
         cancelled.wait(60)
         assert time.monotonic() - began >= 10 * timeout
         raise StorageError("taken back")
