@@ -5,6 +5,7 @@ Rides inside `.metadata` as plain ints, strings and bytes, so readers that do no
 
 from __future__ import annotations
 
+import operator
 import struct
 from dataclasses import dataclass, fields
 from typing import Any
@@ -18,6 +19,7 @@ __all__ = ["ItemIndex"]
 _BLOCKS = 512
 _SMALLEST_BLOCK = 4 << 10
 _LARGEST_BLOCK = 4 << 20
+_BEYOND = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +93,22 @@ class ItemIndex:
         """
         try:
             known = {name: stored[name] for name in _FIELDS}
-            known["shape"] = tuple(int(extent) for extent in known["shape"])
+            known["shape"] = tuple(_number(extent) for extent in known["shape"])
             for name in ("payload_offset", "nbytes", "block_size", "frame_size", "head_crc", "tail_crc"):
-                known[name] = int(known[name])
+                known[name] = _number(known[name])
             for name, kind in (("crcs", bytes), ("frame_ends", bytes), ("codec", str), ("dtype", str)):
                 if not isinstance(known[name], kind):
                     raise TypeError(f"{name} is no {kind.__name__}")
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"the index of an item cannot be read: {error!r}") from error
         return cls(**known)
+
+
+def _number(stored: Any) -> int:
+    found = operator.index(stored)
+    if not -_BEYOND < found < _BEYOND:
+        raise ValueError("a number is beyond the size of any object")
+    return found
 
 
 _FIELDS = tuple(field.name for field in fields(ItemIndex))

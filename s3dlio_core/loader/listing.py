@@ -238,7 +238,7 @@ def unpack(data: bytes | memoryview, store: Store, where: str, start: str = "") 
         if manifest.digest != head["digest"]:
             raise ValueError(f"its digest is {manifest.digest}, expected {head['digest']}")
         root = head["root"]
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise RecordError(
             f"the cached manifest cannot be used: {error}; remove it to list again",
             operation="read manifest",

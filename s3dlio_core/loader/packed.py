@@ -32,10 +32,15 @@ class PackedStrings:
         """The reverse of parts().
 
         Raises:
-            ValueError: The ends do not ascend, or do not end where the blob does.
+            ValueError: The ends do not ascend, or do not end where the blob does; it is no UTF-8, or cut inside a
+                character.
         """
         if (ends[-1] if ends else 0) != len(blob) or any(a > b for a, b in pairwise(ends)):
             raise ValueError(f"{len(ends)} ends of strings do not fit {len(blob)} bytes")
+        if not blob.isascii():
+            blob.decode()
+            if any(blob[end] & 0xC0 == 0x80 for end in ends if end < len(blob)):
+                raise ValueError("a string ends inside a character")
         packed = cls.__new__(cls)
         packed._blob, packed._ends = blob, ends
         return packed

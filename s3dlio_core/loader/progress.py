@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -9,12 +10,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["Marks", "Progress", "Remaining", "Run"]
+__all__ = ["Marks", "Progress", "Remaining", "Run", "stored_number"]
 
 Run = tuple[int, int, int]  # start, count, step: start, start + step, ...
 
+_MOST = 1 << 62  # samples of an epoch; sequences cannot be longer
 _CANDIDATES = 32  # steps tried for each run
 _TABLE_SPAN = 1 << 16  # positions between the frontier and the last one read that are worth a table
+
+
+def stored_number(stored: Any) -> int:
+    """A position or a count out of a stored state. TypeError: no integer. ValueError: none that an epoch can have."""
+    found = operator.index(stored)
+    if not 0 <= found <= _MOST:
+        raise ValueError(f"a number in the state of a dataset is outside [0, {_MOST}]")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +73,11 @@ class Progress:
             ValueError: A field is missing, of another type, or they contradict each other.
         """
         try:
-            runs = tuple((int(start), int(count), int(step)) for start, count, step in stored["runs"])
-            return cls(int(stored["total"]), int(stored["frontier"]), runs)
+            runs = tuple(
+                (stored_number(start), stored_number(count), stored_number(step))
+                for start, count, step in stored["runs"]
+            )
+            return cls(stored_number(stored["total"]), stored_number(stored["frontier"]), runs)
         except (KeyError, TypeError) as error:
             raise ValueError(f"the state of a dataset cannot be read: {error!r}") from error
 

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from s3dlio_core.loader.progress import Marks, Progress
+from s3dlio_core.loader.progress import Marks, Progress, stored_number
 from s3dlio_core.loader.split import Layout, Share
 
 __all__ = ["EpochId", "State", "find_states", "merge", "merge_states", "resumed"]
 
 _TAG = "s3dlio_dataset_state"
 _VERSION = 1
+_DEPTH = 64  # of containers around a state
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +98,11 @@ class State:
             base = Progress.from_dict(stored)
             if stored.get("layout") is None:
                 return cls(epoch, base)
-            layout = Layout(**stored["layout"])
-            state = cls(epoch, base, layout, int(stored["done"]), tuple(int(index) for index in stored["ahead"]))
+            layout = Layout(**{name: stored_number(value) for name, value in stored["layout"].items()})
+            state = cls(epoch, base, layout, stored_number(stored["done"]), tuple(map(stored_number, stored["ahead"])))
             state._check_share(layout)
             return state
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"the state of a dataset cannot be read: {error!r}") from error
 
     def _check_share(self, layout: Layout) -> None:
@@ -127,12 +128,15 @@ class State:
         marks.add_each(remaining[share[index]] for index in self.ahead)
 
 
-def find_states(tree: Any) -> list[State]:
+def find_states(tree: Any, *, _within: int = _DEPTH) -> list[State]:
     """Every dataset state inside nested dicts, lists and tuples, such as the state of a StatefulDataLoader.
 
     Raises:
-        ValueError: A loader's state that is not exact: it says "this snapshot and a few batches more".
+        ValueError: A loader's state that is not exact: it says "this snapshot and a few batches more"; or one that is
+            nested too deep.
     """
+    if not _within:
+        raise ValueError(f"the state is nested more than {_DEPTH} deep, or holds itself")
     if isinstance(tree, dict):
         if _TAG in tree:
             return [State.from_dict(tree)]
@@ -141,9 +145,9 @@ def find_states(tree: Any) -> list[State]:
                 f"the loader's state is {tree['_steps_since_snapshot']} batches behind what was delivered; take it at "
                 "a multiple of snapshot_every_n_steps, or leave that at 1, with in_order=True on the loader"
             )
-        return [state for value in tree.values() for state in find_states(value)]
+        return [state for value in tree.values() for state in find_states(value, _within=_within - 1)]
     if isinstance(tree, (list, tuple)):
-        return [state for value in tree for state in find_states(value)]
+        return [state for value in tree for state in find_states(value, _within=_within - 1)]
     return []
 
 

@@ -23,7 +23,7 @@ from torch.distributed.checkpoint.metadata import (
 
 from s3dlio_core.checkpoint.seal import unseal
 from s3dlio_core.errors import CheckpointError, ChecksumMismatchError, naming
-from s3dlio_torch.dcp.plain_pickle import Name, PickleRefused, UnknownName, read_pickle
+from s3dlio_torch.dcp.plain_pickle import Name, PickleRefused, UnknownName, check_depth, read_pickle
 
 __all__ = ["read_metadata"]
 
@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 _DIMENSIONS = 64  # torch's own limit of a tensor's dimensions
 _PATH_LENGTH = 4096
+_MOST_BYTES = 4 << 30  # of a metadata; a million tensors take half of it
 _OURS = "s3dlio"  # attributes of this package begin with this
 
 
@@ -65,7 +66,20 @@ def read_metadata(stored: bytes, uri: str, *, trusted: bool = False) -> Metadata
 
 
 def _read_plain(document: bytes) -> tuple[Any, int]:
-    return read_pickle(document, _NAMES, (MetadataIndex,))
+    if len(document) > _MOST_BYTES:
+        raise CheckpointError(f"it has {len(document)} bytes; expected {_MOST_BYTES} at most")
+    return read_pickle(document, _NAMES, {MetadataIndex: _is_plain_index})
+
+
+def _is_plain_index(index: MetadataIndex) -> bool:
+    """Whether it may be hashed: its fields are set, and what they should be."""
+    fields = vars(index)
+    offset, number = fields.get("offset"), fields.get("index")
+    return (
+        type(fields.get("fqn")) is str
+        and (offset is None or type(offset) is torch.Size)
+        and (number is None or type(number) is int)
+    )
 
 
 def _read_trusted(document: bytes) -> tuple[Any, int]:
@@ -196,9 +210,7 @@ def _check(metadata: Metadata) -> None:
         raise CheckpointError(f"state_dict_metadata is a {type(entries).__name__}; expected a dict")
     for fqn, entry in entries.items():
         if not isinstance(fqn, str) or not isinstance(entry, (TensorStorageMetadata, BytesStorageMetadata)):
-            raise CheckpointError(
-                f"the entry {str(fqn)[:200]!r} is a {type(entry).__name__}; expected a tensor or bytes"
-            )
+            raise CheckpointError(f"the entry {_shown(fqn)} is a {type(entry).__name__}; expected a tensor or bytes")
         if isinstance(entry, TensorStorageMetadata):
             _check_tensor(fqn, entry)
     stored = metadata.storage_data
@@ -209,6 +221,14 @@ def _check(metadata: Metadata) -> None:
     meta = metadata.storage_meta
     if meta is not None and not isinstance(meta, StorageMeta):
         raise CheckpointError(f"storage_meta is a {type(meta).__name__}; expected a StorageMeta")
+    # What is free in form.
+    extras = [getattr(info, "s3dlio_index", None) for info in stored.values()]
+    check_depth(metadata.planner_data, meta, metadata.version, extras)
+
+
+def _shown(name: Any) -> str:
+    """For messages. Only texts as they are: to print something else may fail."""
+    return repr(name[:200]) if isinstance(name, str) else f"of type {type(name).__name__}"
 
 
 def _check_tensor(fqn: str, entry: TensorStorageMetadata) -> None:
@@ -236,8 +256,7 @@ def _is_chunk_of(chunk: Any, size: torch.Size) -> bool:
 def _check_place(index: Any, info: Any) -> None:
     sound = (
         isinstance(index, MetadataIndex)
-        and isinstance(index.fqn, str)
-        and (index.offset is None or isinstance(index.offset, torch.Size))
+        and _is_plain_index(index)
         and isinstance(info, _StorageInfo)
         and isinstance(info.relative_path, str)
         and type(info.offset) is int
@@ -245,7 +264,7 @@ def _check_place(index: Any, info: Any) -> None:
         and 0 <= info.offset <= info.offset + info.length < 1 << 63
     )
     if not sound:
-        raise CheckpointError(f"the place of {str(getattr(index, 'fqn', index))[:200]!r} contradicts itself")
+        raise CheckpointError(f"the place of {_shown(getattr(index, 'fqn', index))} contradicts itself")
     path = info.relative_path
     if not path or path.startswith("/") or ".." in path.split("/"):
         raise CheckpointError(

@@ -8,11 +8,11 @@ a memo index, a length or a nesting in the pickle never makes it reserve anythin
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Name", "PickleRefused", "UnknownName", "read_pickle"]
+__all__ = ["Name", "PickleRefused", "UnknownName", "check_depth", "read_pickle"]
 
 
 class PickleRefused(ValueError):
@@ -38,21 +38,26 @@ class Name:
     build: Callable[[Any, Any], None] | None = None
 
 
-# What may be a key of a dict or an element of a set. No tuples: hashing a deep one exhausts the C stack.
+# What may be a key of a dict or an element of a set. No tuples, nor what holds some: hashing a deep one exhausts the C
+# stack, which no exception tells.
 _KEYS = (str, int, float, bytes, type(None))
+_DEPTH = 32  # of what a pickle may nest; checkpoints' metadata need ten at most
 _MARK = object()
 
 
-def read_pickle(data: bytes, names: Mapping[tuple[str, str], Any], keys: tuple[type, ...] = ()) -> tuple[Any, int]:
+def read_pickle(
+    data: bytes, names: Mapping[tuple[str, str], Any], keys: Mapping[type, Callable[[Any], bool]] | None = None
+) -> tuple[Any, int]:
     """The object in `data`, and the number of bytes it takes.
 
     Args:
         names: (module, name) -> a Name, or the value itself where the name is a constant.
-        keys: Types that may be keys of dicts, besides str, int, float, bytes and None.
+        keys: Types that may be keys of dicts, besides str, int, float, bytes and None; and what tells of one whether it
+            may: that it holds nothing that is hashed by recursion.
     Raises:
         PickleRefused: Anything that is no pickle of these names, of protocols 2 to 5.
     """
-    machine = _Machine(data, names, _KEYS + keys)
+    machine = _Machine(data, names, keys or {})
     try:
         return machine.run(), machine.position
     except PickleRefused:
@@ -63,8 +68,33 @@ def read_pickle(data: bytes, names: Mapping[tuple[str, str], Any], keys: tuple[t
         ) from error
 
 
+def check_depth(*roots: Any) -> None:
+    """PickleRefused where something read_pickle() gave holds itself or is nested deeper than any metadata: what would
+    exhaust the C stack of whoever hashes, compares or prints it.
+    """
+    level = [*roots]
+    for _ in range(_DEPTH):
+        # Once a level however often it is held: levels cannot grow beyond what there is.
+        level = list({id(inner): inner for outer in level for inner in _held_by(outer)}.values())
+        if not level:
+            return
+    raise PickleRefused(f"its objects are nested more than {_DEPTH} deep, or hold themselves")
+
+
+def _held_by(outer: Any) -> Iterable[Any]:
+    if isinstance(outer, dict):
+        held: Iterable[Any] = outer.values()  # keys are plain
+    elif isinstance(outer, (list, tuple, set)):
+        held = outer
+    else:
+        held = vars(outer).values() if hasattr(outer, "__dict__") else ()
+    return (inner for inner in held if not isinstance(inner, _KEYS))
+
+
 class _Machine:
-    def __init__(self, data: bytes, names: Mapping[tuple[str, str], Any], keys: tuple[type, ...]) -> None:
+    def __init__(
+        self, data: bytes, names: Mapping[tuple[str, str], Any], keys: Mapping[type, Callable[[Any], bool]]
+    ) -> None:
         self.position = 0
         self._data = data
         self._names = names
@@ -177,7 +207,10 @@ class _Machine:
             target[items[place]] = items[place + 1]
 
     def _check_key(self, key: Any) -> None:
-        if not isinstance(key, self._keys):
+        if isinstance(key, _KEYS):
+            return
+        is_sound = self._keys.get(type(key))
+        if is_sound is None or not is_sound(key):
             raise PickleRefused(f"a {type(key).__name__} is used as a key at byte {self.position}")
 
     # ---- names ----

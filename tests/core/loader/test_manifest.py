@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import subprocess
 import sys
+from array import array
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,47 @@ def test_ends_that_do_not_fit_are_refused() -> None:
         PackedStrings.of_parts(blob + b"x", ends)
     with pytest.raises(ValueError, match="do not fit"):
         PackedStrings.of_parts(blob, ends[::-1])
+
+
+def test_ends_inside_a_character_are_refused() -> None:
+    blob, ends = PackedStrings(["ä", "b"]).parts()
+    ends[0] = 1
+    with pytest.raises(ValueError, match="inside a character"):
+        PackedStrings.of_parts(blob, ends)
+
+
+@given(parts=st.lists(st.binary(max_size=3), max_size=4))
+def test_keys_that_are_no_text_are_a_record_error(parts: list[bytes]) -> None:
+    """A forged manifest, whose digest is right: no other error, neither now nor when a key is looked at."""
+    forged = PackedStrings.__new__(PackedStrings)
+    forged._blob, forged._ends = b"".join(parts), array("I", itertools.accumulate(map(len, parts)))
+    store = open_store("file:///tmp/")
+    stored = pack(ObjectManifest(store, forged, array("Q", bytes(8 * len(parts)))))
+    try:
+        manifest = unpack(stored, store, "here")
+    except RecordError:
+        with pytest.raises(UnicodeDecodeError):
+            list(forged)
+    else:
+        assert [manifest.key(index).encode() for index in range(len(manifest))] == parts
+
+
+PACKED = pack(ObjectManifest.of(open_store("file:///tmp/"), [("a/ä", 1), ("b", None)]))
+
+
+@given(
+    start=st.integers(0, len(PACKED)),
+    cut=st.integers(0, 8),
+    put=st.binary(max_size=8) | st.sampled_from([b"1e999", b"-1", b"9" * 5000, b"[" * 50_000, b"null", b'"\\ud800"']),
+)
+def test_no_change_of_a_manifest_leads_to_anything_but_a_record_error(start: int, cut: int, put: bytes) -> None:
+    changed = PACKED[:start] + put + PACKED[start + cut :]
+    try:
+        manifest = unpack(changed, open_store("file:///tmp/"), "here")
+    except RecordError:
+        assert changed != PACKED
+    else:
+        assert [manifest.key(index) for index in range(len(manifest))] == ["a/ä", "b"]
 
 
 def test_a_million_objects_stay_near_the_bytes_of_their_keys() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loader_simulation import Job, fresh
 
-from s3dlio_core.loader import Layout, Order, Progress, State, Tracker, merge_states, resumed
+from s3dlio_core.loader import EpochId, Layout, Order, Progress, State, Tracker, merge_states, resumed
 
 jobs = st.tuples(st.integers(1, 5), st.integers(1, 3), st.sampled_from([1, 1, 2, 4, 7]), st.sampled_from([1, 1, 5]))
 
@@ -223,3 +223,48 @@ def test_a_lone_consumers_state_fits_any_layout() -> None:
     job.run(0, 0, 7, random.Random(5))
     state = State.from_dict(job.states()[0][0])
     assert resumed(state, Layout(2, 4)).base == job.merged().base
+
+
+# ---- states that were changed where they were kept ----
+ODD = st.sampled_from([None, True, -1, 1 << 64, 10**5000, 0.5, float("inf"), float("nan"), "3", b"3", [], {}, [[1]]])
+
+
+def paths_in(tree: Any) -> list[tuple[Any, ...]]:
+    inner = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    return [()] + [(name, *path) for name, value in inner for path in paths_in(value)]
+
+
+def changed_at(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
+    if not path:
+        return value
+    changed = dict(tree) if isinstance(tree, dict) else list(tree)
+    changed[path[0]] = changed_at(tree[path[0]], path[1:], value)
+    return changed
+
+
+KEPT = State(
+    EpochId(40, "digest"), Progress(40, 3, ((5, 2, 3),)), Layout(1, 2, 0, 2, 4), done=2, ahead=(4, 6)
+).to_dict()
+
+
+@given(path=st.sampled_from(paths_in(KEPT)), value=ODD | st.integers() | st.floats() | st.text())
+def test_no_change_of_a_state_leads_to_anything_but_a_value_error(path: tuple[Any, ...], value: Any) -> None:
+    try:
+        state = State.from_dict(changed_at(KEPT, path, value))
+        read_next = state.share(state.layout)[0] if state.layout else 0
+    except ValueError:
+        return
+    assert type(read_next) is int
+    assert State.from_dict(state.to_dict()) == state
+
+
+def test_the_state_that_is_changed_above_is_sound() -> None:
+    assert State.from_dict(KEPT).to_dict() == KEPT
+
+
+def test_a_state_nested_for_ever_is_refused() -> None:
+    tree: list[Any] = []
+    for _ in range(100_000):
+        tree = [tree]
+    with pytest.raises(ValueError, match="nested"):
+        merge_states([tree])

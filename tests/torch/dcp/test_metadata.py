@@ -8,6 +8,8 @@ import os
 import pathlib
 import pickle
 import pickletools
+import subprocess
+import sys
 import tracemalloc
 from collections import OrderedDict
 from pathlib import Path
@@ -183,6 +185,64 @@ def test_a_bomb_is_refused_in_little_memory(what: str, pickled: bytes) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 100 * len(pickled) + (1 << 20)
+
+
+# ---- nested deeper than the C stack ----
+_CLASS = b"ctorch.distributed.checkpoint.metadata\n"
+_KEY = b"\x8c\x0cstorage_data}" + _CLASS + b"MetadataIndex\n)\x81}("
+NESTED = {
+    "a key's name": _KEY + b"\x8c\x03fqn%sub" + b"Nsu",
+    "a key's offset": _KEY + b"\x8c\x03fqn\x8c\x01w\x8c\x06offset%sub" + b"Nsu",
+    "a key's number": _KEY + b"\x8c\x03fqn\x8c\x01w\x8c\x06offsetN\x8c\x05index%sub" + b"Nsu",
+    "planner data": b"\x8c\x0cstorage_data}\x8c\x0cplanner_data%su",
+    "the version": b"\x8c\x0cstorage_data}\x8c\x07version%su",
+}
+
+
+def nested_in(where: str, inner: bytes) -> bytes:
+    front = b"\x80\x04" + _CLASS + b"Metadata\n)\x81}(\x8c\x13state_dict_metadata}"
+    return front + NESTED[where].replace(b"%s", inner) + b"b."
+
+
+def test_a_metadata_nested_deeper_than_the_c_stack_is_refused_and_nothing_crashes(tmp_path: Path) -> None:
+    """In a process of its own: what exhausts the C stack ends it."""
+    depth = 200_000
+    tuples = b"N" + b"\x85" * depth
+    cases = {where: nested_in(where, tuples) for where in NESTED}
+    cases["lists"] = nested_in("planner data", b"]" * depth + b"a" * (depth - 1))
+    index = _CLASS + b"MetadataIndex\n)\x81}\x8c\x03fqn"
+    cases["indices"] = nested_in("planner data", index * 20_000 + b"N" + b"sb" * 20_000)
+    for name, stored in cases.items():
+        (tmp_path / name).write_bytes(stored)
+    program = """
+import pathlib, sys
+from s3dlio_core import CheckpointError
+from s3dlio_torch.dcp.metadata import read_metadata
+for path in map(pathlib.Path, sys.argv[1:]):
+    print(path.name, flush=True)
+    try:
+        found = read_metadata(path.read_bytes(), "s3://bucket/.metadata")
+    except CheckpointError:
+        continue
+    raise SystemExit(f"{path.name} was read: {found}")
+"""
+    paths = [str(tmp_path / name) for name in cases]
+    done = subprocess.run([sys.executable, "-c", program, *paths], capture_output=True, text=True, timeout=110)
+    assert (done.returncode, done.stdout.splitlines()) == (0, list(cases)), done
+
+
+def test_a_metadata_that_holds_itself_is_refused() -> None:
+    wrong = metadata()
+    wrong.planner_data["more"].append(wrong.planner_data["more"])
+    with pytest.raises(CheckpointError, match="hold themselves"):
+        read_metadata(pickle.dumps(wrong), URI)
+
+
+def test_a_name_that_cannot_be_printed_is_refused() -> None:
+    wrong = metadata()
+    wrong.state_dict_metadata[10**5000] = 3
+    with pytest.raises(CheckpointError, match="of type int"):
+        read_metadata(pickle.dumps(wrong), URI)
 
 
 # ---- damage ----
