@@ -8,6 +8,7 @@ with the same text. docs/torch_ops.md has the schemas.
 from __future__ import annotations
 
 import importlib.util
+import os
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -26,8 +27,9 @@ def _load() -> None:
     spec = importlib.util.find_spec("s3dlio_torch._ops")
     if spec is None or spec.origin is None:
         raise ImportError(
-            "s3dlio_torch.ops needs s3dlio_torch/_ops.so, which this installation was built without: it is built where "
-            "torch is importable at build time (pip install --no-build-isolation s3dlio-torch, or `make build`)"
+            "s3dlio_torch.ops needs s3dlio_torch/_ops.so, which this installation was built without, for there was no "
+            "torch then. Install s3dlio-torch again from its sources, by the pip of this environment: pip install "
+            f"--force-reinstall --no-deps . (where that finds no torch: S3DLIO_TORCH={os.path.dirname(torch.__file__)})"
         )
     _torch.ops.load_library(spec.origin)
 

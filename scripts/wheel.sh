@@ -54,3 +54,9 @@ cd "$folder"
 "$python/python" -m pip install --quiet --disable-pip-version-check "$torch"
 "$python/python" -W ignore "$scripts/wheel_smoke_torch.py"
 echo "wheel ok: $wheel"
+
+# As the README has it: from the sources, by plain pip, which builds apart from the environment; the ops must be there.
+"$python/python" -m pip uninstall --quiet --yes s3dlio-torch
+"$python/python" -m pip install --quiet --disable-pip-version-check "$scripts/.."
+"$python/python" -W ignore "$scripts/wheel_smoke_torch.py"
+echo "pip install . ok"

@@ -14,6 +14,7 @@ from s3dlio_core import __version__
 from s3dlio_core.cli import dotenv_file
 from s3dlio_core.cli.failures import print_error
 from s3dlio_core.cli.output import writing
+from s3dlio_core.cli.report import told_at_the_end
 from s3dlio_core.cli.session import Session
 from s3dlio_core.cli.stopping import status_of, stop_on_signals
 
@@ -74,7 +75,7 @@ def _connection(
     verbose: Annotated[
         int,
         typer.Option(
-            "--verbose", "-v", count=True, show_default=False, help="-v: what is done; -vv: all, with tracebacks."
+            "--verbose", "-v", count=True, show_default=False, help="-v: what was done; -vv: every request, tracebacks."
         ),
     ] = 0,
     version: Annotated[
@@ -132,7 +133,7 @@ def _run(function: Callable[..., int | None], session: Session, given: dict[str,
     stop_on_signals()
     try:
         dotenv_file.load(session)
-        with session.logging():
+        with session.logging(), told_at_the_end(function.__name__.partition("_objects")[0], session.verbosity):
             status = function(session, **given) or 0
             session.close()
         with writing():

@@ -48,14 +48,21 @@ def _is_there(store: Store, key: str) -> bool:
         return True  # who may delete need not be allowed to look
 
 
+def _inside(store: Store, key: str) -> list[str]:
+    """Keys below `key` taken for a folder, a thousand at most; not the object that only marks the folder."""
+    front = as_folder(key)
+    inside = (source.key for source in below(store, front) if source.key != front)
+    return list(itertools.islice(inside, _BATCH))
+
+
 def _refuse(store: Store, key: str, uri: str) -> int:
     """Say why nothing was deleted without -r and -p. Gives the exit status."""
-    inside = [source.key for source in itertools.islice(below(store, as_folder(key)), _BATCH)]
+    inside = _inside(store, key)
     if not inside:
         hint = "; characters such as * mean themselves, -p takes a regular expression" if _MAGIC.search(key) else ""
         return nothing_found("delete", uri, hint)
     count = f"{_BATCH} or more" if len(inside) == _BATCH else str(len(inside))
-    what = f"no such object, and {count} lie below it, such as {store.uri_of(inside[0])}"
+    what = f"no object but a folder: {count} lie below it, such as {store.uri_of(inside[0])}"
     print(f"s3dlio: delete {uri}: {what}; nothing was deleted: -r deletes what lies below", file=sys.stderr)
     return 1
 
@@ -103,6 +110,9 @@ def delete(
     if whole and not yes and not dry_run and (wanted is None or wanted("")):
         reason = f"{uri} is a whole bucket; --yes deletes all of its objects, --dry-run lists them"
         raise typer.BadParameter(reason, param_hint="URI")
+    # Some services take away a folder with all that is in it when its marker is deleted.
+    if not several and key.endswith("/") and _inside(store, key):
+        return _refuse(store, key, uri)
     keys = _keys(store, key, recursive=recursive, pattern=pattern)
     outcome = Outcome()
     done = 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from s3dlio_core._batch import Job, Outcome, run_jobs
@@ -12,7 +14,7 @@ from s3dlio_core.cli.output import one_line, print_json
 from s3dlio_core.cli.progress import Meter
 from s3dlio_core.cli.sizes import format_rate, format_size
 
-__all__ = ["nothing_found", "report", "run_and_report", "to_json"]
+__all__ = ["nothing_found", "report", "run_and_report", "to_json", "told_at_the_end"]
 
 
 def run_and_report(
@@ -48,6 +50,38 @@ def report(operation: str, outcome: Outcome, *, json: bool, verbosity: int, **mo
         moved = f"{format_size(outcome.bytes)} in {outcome.seconds:.2f} s, {rate}"
         print(f"{operation}: {counts}, {moved}{told}", file=sys.stderr)
     return print_failures(operation, outcome.failures, outcome.attempted, verbosity=verbosity)
+
+
+@contextlib.contextmanager
+def told_at_the_end(operation: str, verbosity: int) -> Iterator[None]:
+    """With -v tell what the engine did meanwhile, also where that failed; with -vv every counter of it."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        if verbosity:
+            _tell(operation.replace("_", "-"), time.perf_counter() - start, verbosity)
+
+
+def _tell(operation: str, seconds: float, verbosity: int) -> None:
+    from s3dlio_core import stats
+
+    counts = stats()
+    moved = counts["bytes_received"] + counts["bytes_sent"]
+    told = [
+        f"{counts['requests']} requests",
+        f"{counts['retries']} retries",
+        f"{format_size(counts['bytes_received'])} received",
+        f"{format_size(counts['bytes_sent'])} sent",
+    ]
+    files = counts["file_reads"] + counts["direct_reads"], counts["file_writes"] + counts["direct_writes"]
+    if any(files):
+        told += [f"{files[0]} reads and {files[1]} writes of files"]
+    rate = f", {format_rate(moved, seconds)}" if moved else ""
+    print(f"s3dlio: {operation}: {', '.join(told)} in {seconds:.2f} s{rate}", file=sys.stderr)
+    if verbosity >= 2:
+        every = ", ".join(f"{name}={count}" for name, count in counts.items() if count)
+        print(f"s3dlio: counters: {every}", file=sys.stderr)
 
 
 def nothing_found(operation: str, wanted: str, hint: str = "") -> int:

@@ -111,7 +111,7 @@ class Session:
 
     @contextlib.contextmanager
     def logging(self) -> Iterator[None]:
-        """Log lines of the library on stderr: warnings, with -v information, with -vv everything."""
+        """Log lines of the library on stderr: warnings, with -v information, with -vv every request."""
         level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(self.verbosity, 2)]
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -121,7 +121,10 @@ class Session:
         try:
             yield
         finally:
-            logger.removeHandler(handler)
+            if self.verbosity:
+                from s3dlio_core import _service
+
+                _service.drain()  # lines that wait; the handler stays for those of the end
 
     def close(self) -> None:
         for store in self._stores.values():

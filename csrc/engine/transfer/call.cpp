@@ -138,6 +138,13 @@ http::BodyTarget Call::on_head(const http::ResponseHead& head) {
     return text;
   }
   if (inner_sampled_) inner_context_->first_byte.sample(inner_loop_.now() - inner_sent_);
+  if (log_enabled(LogLevel::kDebug)) {
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(inner_loop_.now() - inner_sent_);
+    log(LogLevel::kDebug, std::string(inner_traits_.operation) + " " +
+                              inner_context_->dialect->uri_of(inner_traits_.key) + ": " + std::to_string(head.status) +
+                              " after " + std::to_string(took.count()) + " ms, attempt " +
+                              std::to_string(inner_attempts_));
+  }
   Accepted accepted = accept(head);
   if (auto* memory = std::get_if<http::IntoMemory>(&accepted)) {
     inner_context_->throttle.answered();  // long before its last byte, where that is far away
