@@ -148,6 +148,11 @@ def crc32_blocks(data: object, block_size: int) -> bytes:
 
 def crc32_combine(first: int, second: int, second_size: int) -> int: ...
 
+def same_etag(etag: str, other: str) -> bool:
+    """
+    Whether both name one generation, however they are spelt: quoted or not, weak or not, digests in either case.
+    """
+
 class ObjectMeta:
     """What a store knows about one object. Immutable."""
 

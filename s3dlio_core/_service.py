@@ -5,7 +5,10 @@ The engine never takes the GIL; it leaves requests in a queue, and this thread e
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import threading
+import traceback
 import weakref
 from typing import Protocol
 
@@ -67,12 +70,26 @@ def _serve() -> None:
             if kind == "log":
                 _log(first, second)
             else:
-                # Seconds may pass (a metadata service that does not answer): log lines must not wait for it.
-                threading.Thread(target=_look_up, args=(first, second), name="s3dlio-credentials", daemon=True).start()
+                _start_look_up(first, second)
 
 
 def _log(level: int, message: str) -> None:
-    LOGGER.log(level, "%s", message)
+    """Hand a line on. A handler that raises must not end the thread: nobody would look credentials up any more."""
+    try:
+        LOGGER.log(level, "%s", message)
+    except BaseException:
+        if logging.raiseExceptions:  # as logging itself treats a handler's failures
+            with contextlib.suppress(BaseException):
+                traceback.print_exc()
+
+
+def _start_look_up(request: int, provider_id: int) -> None:
+    """Seconds may pass (a metadata service that does not answer): log lines must not wait for it."""
+    thread = threading.Thread(target=_look_up, args=(request, provider_id), name="s3dlio-credentials", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # the system gives no thread
+        _look_up(request, provider_id)
 
 
 def _look_up(request: int, provider_id: int) -> None:
@@ -82,7 +99,7 @@ def _look_up(request: int, provider_id: int) -> None:
         return
     try:
         credentials = provider.resolve()
-    except Exception as error:  # handed to whoever waits in the engine
+    except BaseException as error:  # handed to whoever waits in the engine, who would wait two minutes for nothing
         _ext.answer_lookup(request, None, getattr(error, "message", "") or f"{type(error).__name__}: {error}")
     else:
         _ext.answer_lookup(request, credentials, "")

@@ -1,14 +1,14 @@
 """What can go wrong. Catch by what you can do about it.
 
-StorageError                  .operation ("get", "put", ...)  .uri  .attempts  .http_status  .service_code  .request_id
-│                             .may_have_taken_effect
+StorageError                  also RuntimeError; .operation ("get", "put", ...)  .uri  .attempts  .http_status
+│                             .service_code  .request_id  .may_have_taken_effect
 ├── ObjectNotFoundError       also FileNotFoundError
 ├── BucketNotFoundError       also FileNotFoundError; file stores: the root folder
 ├── AccessDeniedError         also PermissionError; the credentials are known and not allowed
 ├── CredentialsError          also PermissionError; none found, unknown, wrong, or expired beyond refresh
 ├── ObjectExistsError         also FileExistsError; a conditional create met an object, or a bucket exists
 ├── PreconditionError         the etag or version is not the expected one, or changed while being read
-├── RangeNotSatisfiableError  also ValueError; the range starts past the object's end
+├── RangeNotSatisfiableError  also ValueError and OSError; the range starts past the object's end
 ├── InvalidArgumentError      also ValueError; the call itself is wrong
 ├── TransferTimeoutError      also TimeoutError; after the last retry
 ├── ConnectionFailedError     also ConnectionError; after the last retry
@@ -81,8 +81,8 @@ __all__ = [
 _FACTS = "operation, uri, attempts, http_status, service_code, request_id, may_have_taken_effect: "
 
 
-class StorageError(Exception):
-    """Any failure of a store.
+class StorageError(RuntimeError):
+    """Any failure of a store. RuntimeError is what the older package of this name raised.
 
     Attributes:
         message: What was seen, what was expected, the likely cause.
@@ -185,8 +185,14 @@ class PreconditionError(StorageError):
     """The object's etag or version is not the expected one, or changed while it was read."""
 
 
-class RangeNotSatisfiableError(StorageError, ValueError):
-    """The range starts past the object's end."""
+class RangeNotSatisfiableError(StorageError, ValueError, OSError):
+    """The range starts past the object's end. Its text says "not satisfiable", by which zarr knows it."""
+
+    _errno = errno.EINVAL
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return text if "not satisfiable" in text else f"{text} (range not satisfiable)"
 
 
 class InvalidArgumentError(StorageError, ValueError):

@@ -1,7 +1,8 @@
 """The verbs by whole URI, for a handful of objects: get("s3://train/a.tar").
 
-Stores are opened with the environment's options and kept, one a bucket (file stores: one a folder). For a loop over one
-place, or for options, open_store() says the same with fewer words.
+Stores are opened with the environment's options and kept, one a bucket (file stores: one a folder). Where the
+environment or AWS's files have changed since, another is opened. For a loop over one place, or for options,
+open_store() says the same with fewer words.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from s3dlio_core import _transfer
 from s3dlio_core._ext import Buffer, ObjectMeta, PutResult
 from s3dlio_core._lifecycle import run_in_forked_child
 from s3dlio_core._many import Steps, run, run_async, run_many, run_many_async
+from s3dlio_core._setting import Setting, setting_of
 from s3dlio_core.errors import DeleteError, InvalidArgumentError, summary_of
 from s3dlio_core.store import Store, open_store
 from s3dlio_core.store._put import put_options
@@ -52,7 +54,7 @@ __all__ = [
 _DEFAULT_IN_FLIGHT = 64
 _KEPT = 128  # stores; a file store more is opened in microseconds
 
-_stores: OrderedDict[str, Store] = OrderedDict()
+_stores: OrderedDict[tuple[str, Setting], Store] = OrderedDict()  # by URI and what they were opened from
 _lock = threading.Lock()
 
 
@@ -64,10 +66,11 @@ def store_at(uri: str) -> tuple[Store, str]:
 
 def _kept_store(store_uri: str) -> Store:
     with _lock:
-        store = _stores.pop(store_uri, None)
+        key = store_uri, setting_of(store_uri)
+        store = _stores.pop(key, None)
         if store is None:
             store = open_store(store_uri)
-        _stores[store_uri] = store
+        _stores[key] = store
         while len(_stores) > _KEPT:
             _stores.popitem(last=False)  # not closed: a call may be under way
         return store

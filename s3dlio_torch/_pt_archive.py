@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from s3dlio_core._seekable import SeekableFile
 from s3dlio_core.checksum import crc32
-from s3dlio_core.errors import CheckpointError, ChecksumMismatchError
+from s3dlio_core.errors import CheckpointError, ChecksumMismatchError, StorageError
 from s3dlio_core.fill import Fill, Source, fill_many
 
 __all__ = [
@@ -221,6 +221,8 @@ def check_whole(reader: io.RawIOBase, uri: str) -> None:
     try:
         archive = zipfile.ZipFile(reader)
         found = archive.testzip() if any(entry.CRC for entry in archive.infolist()) else None
+    except StorageError:
+        raise
     except (zipfile.BadZipFile, zlib.error, ValueError, struct.error, NotImplementedError, RuntimeError) as error:
         raise CheckpointError(f"the archive cannot be read: {error}", operation="load", uri=uri) from error
     if found is not None:

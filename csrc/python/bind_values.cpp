@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "bind.h"
+#include "engine/transfer/etag.h"
 #include "errors.h"
 #include "values.h"
 
@@ -155,6 +156,10 @@ Meta meta_of(ObjectMeta meta, const std::string& prefix, const std::shared_ptr<c
 }
 
 void bind_values(nb::module_& module) {
+  module.def(
+      "same_etag", [](const std::string& etag, const std::string& other) { return transfer::same_etag(etag, other); },
+      "etag"_a, "other"_a,
+      "Whether both name one generation, however they are spelt: quoted or not, weak or not, digests in either case.");
   bind_meta(module);
   bind_put_result(module);
   nb::class_<BucketInfo>(module, "BucketInfo", "A bucket of the account.")

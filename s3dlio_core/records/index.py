@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from s3dlio_core._ext import ObjectMeta
+from s3dlio_core._ext import ObjectMeta, same_etag
 from s3dlio_core.errors import RecordError
 from s3dlio_core.records.format import RecordFormat, format_named
 from s3dlio_core.records.table import RecordTable
@@ -149,7 +149,7 @@ class RecordIndex(Sequence[Record]):
                 raise _outdated(uri, f"{meta.key!r} is new")
             if meta.size != item.size:
                 raise _outdated(uri, f"{meta.key!r} has {meta.size} bytes now and had {item.size}")
-            if item.etag and meta.etag and meta.etag != item.etag:
+            if item.etag and meta.etag and not same_etag(meta.etag, item.etag):
                 raise _outdated(uri, f"{meta.key!r} has the etag {meta.etag} now and had {item.etag}")
         if known:
             raise _outdated(uri, f"{next(iter(known))!r} is gone")

@@ -6,10 +6,11 @@ import errno
 import inspect
 import pickle
 import traceback
+from pathlib import Path
 
 import pytest
 
-from s3dlio_core import _ext, errors
+from s3dlio_core import _ext, errors, open_store
 from s3dlio_core.errors import (
     DeleteError,
     NoSpaceError,
@@ -49,6 +50,7 @@ def test_tree_in_the_docstring_names_each() -> None:
         ("CredentialsError", PermissionError),
         ("ObjectExistsError", FileExistsError),
         ("RangeNotSatisfiableError", ValueError),
+        ("RangeNotSatisfiableError", OSError),
         ("InvalidArgumentError", ValueError),
         ("TransferTimeoutError", TimeoutError),
         ("ConnectionFailedError", ConnectionError),
@@ -62,6 +64,23 @@ def test_tree_in_the_docstring_names_each() -> None:
 def test_is_the_builtin_too(name: str, builtin: type[Exception]) -> None:
     with pytest.raises(builtin, match="because"):
         raise getattr(errors, name)("because")
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_each_is_a_runtime_error(cls: type[StorageError]) -> None:
+    """As the older package of this name raised."""
+    with pytest.raises(RuntimeError, match="because"):
+        raise cls("because")
+
+
+def test_zarr_knows_a_range_past_the_end(tmp_path: Path) -> None:
+    """It looks for these words in the text of an OSError."""
+    (tmp_path / "a").write_bytes(b"0123")
+    with open_store(f"file://{tmp_path}/") as store, pytest.raises(OSError, match="not satisfiable") as caught:
+        store.get_range("a", start=9, end=12)
+    assert caught.value.errno == errno.EINVAL
+    for text in ("past the end", "416 InvalidRange: The requested range is not satisfiable"):
+        assert str(errors.RangeNotSatisfiableError(text)).count("not satisfiable") == 1
 
 
 def test_errno_is_set_where_there_is_one() -> None:

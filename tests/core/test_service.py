@@ -13,6 +13,7 @@ from waiting import wait_until
 
 from s3dlio_core import CredentialsError, Store, Tuning, _ext, _service, open_store
 from s3dlio_core.credentials import CredentialChain
+from s3dlio_core.logging import LOGGER
 
 
 class Provider(CredentialChain):
@@ -22,7 +23,7 @@ class Provider(CredentialChain):
         super().__init__(None)
         self.server = server
         self.asked = 0
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.wait = threading.Event()
         self.wait.set()
 
@@ -76,6 +77,58 @@ def test_log_lines_do_not_wait_for_a_slow_look_up(
     provider.wait.set()
     reading.join(20)
     assert not reading.is_alive()
+
+
+class Raising(logging.Handler):
+    """A user's, of the kind that does not catch its own errors."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+        self.called = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.called.set()
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [ValueError("of the handler"), SystemExit(3), KeyboardInterrupt()])
+def test_a_handler_that_raises_does_not_end_the_look_ups(
+    provider: Provider, store: Store, error: BaseException, capfd: pytest.CaptureFixture[str]
+) -> None:
+    handler = Raising(error)
+    LOGGER.addHandler(handler)
+    try:
+        _ext.log(logging.WARNING, "a line")
+        assert handler.called.wait(20)
+    finally:
+        LOGGER.removeHandler(handler)
+    assert store.get("a") == b"data"  # without the thread: CredentialsError after 120 s
+    assert provider.asked == 1
+    wait_until(lambda: type(error).__name__ in capfd.readouterr().err)
+
+
+def test_a_provider_that_ends_its_thread_is_an_answer(provider: Provider, store: Store) -> None:
+    provider.error = SystemExit("enough")
+    with pytest.raises(CredentialsError, match="SystemExit: enough"):
+        store.get("a")
+
+
+def test_without_a_thread_to_be_had_credentials_are_looked_up_all_the_same(
+    provider: Provider, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+    refused = []
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name != "s3dlio-credentials":
+            return start(thread)
+        refused.append(thread)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert store.get("a") == b"data"
+    assert refused
 
 
 def test_providers_go_with_their_stores(provider: Provider, store: Store) -> None:

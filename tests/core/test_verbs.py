@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from servers.fault_server import FaultServer
 
 import s3dlio_core as s3dlio
+import s3dlio_torch._stores
 from s3dlio_core import InvalidArgumentError, ObjectNotFoundError
+from s3dlio_core.verbs import store_at
 
 
 @pytest.fixture
@@ -47,6 +50,32 @@ async def test_twins(base: str) -> None:
     assert [bytes(data) for data in await s3dlio.get_many_async([base + "d/e", base + "c"])] == [b"e", b"c"]
     await s3dlio.delete_async([uri, base + "b.bin", base + "c", base + "d/e"])
     assert not await s3dlio.exists_async(uri)
+
+
+def test_an_environment_corrected_in_the_process_is_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with FaultServer() as old, FaultServer() as new:
+        for server, data in ((old, b"old"), (new, b"new")):
+            server.put_object("data", "a", data)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "first")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", old.endpoint_url)
+        assert s3dlio.get("s3://data/a") == b"old"
+        kept = store_at("s3://data/a")[0]
+        monkeypatch.setenv("SOMETHING_ELSE", "x")
+        assert store_at("s3://data/a")[0] is kept
+        monkeypatch.setenv("AWS_ENDPOINT_URL", new.endpoint_url)
+        assert s3dlio.get("s3://data/a") == b"new"
+        assert s3dlio_torch._stores.Stores(None, {}).at("s3://data/a", "load")[0].get("a") == b"new"
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "second")
+        assert s3dlio.get("s3://data/a") == b"new"
+        assert "Credential=second/" in new.requests[-1].headers["authorization"]
+        config = tmp_path / "config"
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+        monkeypatch.delenv("AWS_ENDPOINT_URL")
+        for server, data in ((old, b"old"), (new, b"new")):
+            config.write_text(f"[default]\nendpoint_url = {server.endpoint_url}\n# {server.port}{data!r}\n")
+            assert s3dlio.get("s3://data/a") == data
+        s3dlio.close_stores()
 
 
 def test_many_over_several_stores(base: str) -> None:

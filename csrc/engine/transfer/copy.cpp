@@ -77,7 +77,7 @@ class Copy : public std::enable_shared_from_this<Copy> {
 
   void take_source(Result<ObjectMeta> source) {
     if (!source) return end(std::move(source).error());
-    if (!inner_request_.source_if_match.empty() && inner_request_.source_if_match != source->etag) {
+    if (!inner_request_.source_if_match.empty() && !same_etag(inner_request_.source_if_match, source->etag)) {
       return end(
           named(make_error(ErrorCode::kPreconditionFailed,
                            "the source's etag is " + source->etag + ", expected was " + inner_request_.source_if_match),

@@ -18,6 +18,21 @@ constexpr size_t kBatchesAtOnce = 4;
 constexpr size_t kSinglesAtOnce = 32;
 constexpr int kMostRounds = 3;  // a key the service could not delete just now is asked for again
 
+// Whether deleting one by one may succeed all the same: services and policies that have no deletion in batches say so
+// with many codes. Each key then gets an answer of its own. Not for what would meet every request: credentials, the
+// bucket.
+bool refuses_batches(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kUnsupported:       // 405, 501
+    case ErrorCode::kInvalidArgument:   // 400, 413
+    case ErrorCode::kAccessDenied:      // 403, to the request as a whole
+    case ErrorCode::kChecksumMismatch:  // 400, of a document that others take
+      return true;
+    default:
+      return error.http_status == 411;
+  }
+}
+
 class DeleteMany : public std::enable_shared_from_this<DeleteMany> {
  public:
   DeleteMany(std::shared_ptr<Context> context, std::vector<std::string> keys) : inner_context_(std::move(context)) {
@@ -132,9 +147,12 @@ class DeleteMany : public std::enable_shared_from_this<DeleteMany> {
   }
 
   void note_batch(const Batch& batch, Result<std::vector<DeleteOutcome>> result) {
-    if (!result && result.error().code == ErrorCode::kUnsupported) {  // the service knows no batches: one by one
+    if (!result && refuses_batches(result.error())) {
       inner_singly_ = true;
-      return queue(batch);
+      auto waiting = std::exchange(inner_queue_, {});
+      queue(batch);
+      for (const Batch& other : waiting) queue(other);
+      return;
     }
     for (size_t position = 0; position < batch.size(); ++position) {
       DeleteOutcome& outcome = inner_outcomes_[batch[position]];

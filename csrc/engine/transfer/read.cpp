@@ -6,6 +6,7 @@
 
 #include "engine/stats/stats.h"
 #include "engine/transfer/document_call.h"
+#include "engine/transfer/etag.h"
 #include "engine/transfer/get_part.h"
 
 namespace s3dlio::transfer {
@@ -144,7 +145,7 @@ Result<Read::Admitted> Read::admit(const http::ResponseHead& head, const BodySha
 
 std::optional<Error> Read::check_facts(const http::ResponseHead& head, const BodyShape& shape) const {
   const std::string_view etag = head.headers.find("ETag").value_or("");
-  if (etag != inner_facts_->etag) {
+  if (etag != inner_facts_->etag && !same_etag(etag, inner_facts_->etag)) {
     return changed_error("its etag was " + inner_facts_->etag + " and is now " + std::string(etag));
   }
   if (shape.total != inner_facts_->total) {
@@ -157,7 +158,7 @@ std::optional<Error> Read::check_facts(const http::ResponseHead& head, const Bod
 
 Result<PartPlan> Read::admit_first_locked(const http::ResponseHead& head, const BodyShape& shape, PartPlan planned) {
   std::string etag(head.headers.find("ETag").value_or(""));
-  if (!inner_options_.if_match.empty() && inner_options_.if_match != "*" && etag != inner_options_.if_match) {
+  if (!inner_options_.if_match.empty() && inner_options_.if_match != "*" && !same_etag(etag, inner_options_.if_match)) {
     return make_error(ErrorCode::kPreconditionFailed,
                       "the object's etag is " + etag + ", expected was " + inner_options_.if_match);
   }
@@ -214,7 +215,8 @@ std::shared_ptr<Call> Read::checksum_call() {
       [self] { return self->inner_context_->dialect->head(self->inner_key_, self->inner_options_.version_id, true); },
       [self](const http::ResponseHead& head, std::string_view) -> Reading<Checksum> {
         // The checksum of another generation is none of ours; the parts will notice the change themselves.
-        if (head.headers.find("ETag").value_or("") != self->etag_to_match()) return Checksum();
+        const std::string_view etag = head.headers.find("ETag").value_or("");
+        if (etag != self->etag_to_match() && !same_etag(etag, self->etag_to_match())) return Checksum();
         return self->inner_context_->dialect->read_checksum(head);
       },
       [self](Result<Checksum> result, const Call& call) {

@@ -660,6 +660,58 @@ TEST_CASE("deletes go in batches; what is missing is no error; bad keys are repo
   CHECK_FALSE(world.value(world.store->delete_many({"gone"}))[0].error);
 }
 
+TEST_CASE("U14: where deletion in batches is refused, keys are deleted one by one") {
+  for (const auto& [status, code] :
+       {std::pair{400, "MalformedXML"}, std::pair{400, ""}, std::pair{400, "BadDigest"}, std::pair{403, "AccessDenied"},
+        std::pair{403, ""}, std::pair{405, "MethodNotAllowed"}, std::pair{405, ""}, std::pair{411, ""},
+        std::pair{413, ""}, std::pair{501, "NotImplemented"}, std::pair{200, "NotImplemented"}}) {
+    CAPTURE(status);
+    CAPTURE(code);
+    World world;
+    std::vector<std::string> keys;
+    for (int i = 0; i < 2500; ++i) {
+      keys.push_back("k" + std::to_string(i));
+      world.s3.store(keys.back(), "x");
+    }
+    int posts = 0;
+    world.s3.instead = [&, the_status = status, the_code = std::string(code)](const Seen& seen,
+                                                                              int) -> std::optional<Reply> {
+      if (seen.request.method == "DELETE" && seen.request.path.ends_with("/k7"))
+        return FakeS3::error(403, "AccessDenied");
+      if (seen.request.method != "POST") return std::nullopt;
+      ++posts;
+      Reply reply = FakeS3::error(the_status, the_code);
+      if (the_code.empty()) reply.body.clear();
+      return reply;
+    };
+    const auto outcomes = world.value(world.store->delete_many(keys));
+    REQUIRE(outcomes.size() == keys.size());
+    for (size_t i = 0; i < keys.size(); ++i) {
+      CAPTURE(i);
+      CHECK(outcomes[i].error.has_value() == (i == 7));
+    }
+    if (outcomes[7].error) {
+      CHECK(outcomes[7].error->code == ErrorCode::kAccessDenied);
+      CHECK(outcomes[7].error->uri.ends_with("/k7"));
+    }
+    CHECK(world.s3.objects.size() == 1);
+    CHECK(posts <= 24);  // three batches, each as often as its error is asked again
+  }
+}
+
+TEST_CASE("U14: what every request would meet is not asked for one by one") {
+  for (const auto& [status, code] : {std::pair{403, "InvalidAccessKeyId"}, std::pair{404, "NoSuchBucket"}}) {
+    CAPTURE(code);
+    World world;
+    world.s3.instead = [&, the_status = status, the_code = std::string(code)](const Seen&, int) {
+      return FakeS3::error(the_status, the_code);
+    };
+    const auto outcomes = world.value(world.store->delete_many({"a", "b", "c"}));
+    for (const auto& outcome : outcomes) CHECK(outcome.error);
+    CHECK(world.client->seen.size() == 1);
+  }
+}
+
 TEST_CASE("a key that could not be deleted just now is asked for again") {
   World world;
   world.s3.store("a", "x");

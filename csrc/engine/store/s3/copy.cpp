@@ -1,5 +1,6 @@
 #include "engine/store/s3/headers.h"
 #include "engine/store/s3/s3_dialect.h"
+#include "engine/transfer/etag.h"
 
 namespace s3dlio::s3 {
 namespace {
@@ -22,7 +23,7 @@ void S3Dialect::add_copy_source(http::Request& request, const CopyRequest& copy)
     sign::append_encoded(source, copy.source_version_id);
   }
   request.headers.add("x-amz-copy-source", std::move(source));
-  add_header(request, "x-amz-copy-source-if-match", copy.source_if_match);
+  add_header(request, "x-amz-copy-source-if-match", transfer::strong_etag(copy.source_if_match));
   for (const auto& [name, value] : inner_copy_source_headers_) request.headers.add(name, value);
 }
 

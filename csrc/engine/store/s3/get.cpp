@@ -2,6 +2,7 @@
 
 #include "engine/store/s3/headers.h"
 #include "engine/store/s3/s3_dialect.h"
+#include "engine/transfer/etag.h"
 #include "engine/transfer/http_date.h"
 
 namespace s3dlio::s3 {
@@ -44,7 +45,9 @@ http::Request S3Dialect::get(const GetTarget& target) const {
   http::Request request = request_for("GET", target.key);
   if (!target.version_id.empty()) add_query(request, "versionId", target.version_id);
   if (target.range) request.headers.add("Range", target.range->http_value());
-  add_header(request, "If-Match", target.if_match);
+  // Listings of some services leave the quotes out or turn the case, and proxies make etags weak: strictly compared these
+  // do not match themselves. The etag of the answer is compared in any case, before a byte is taken.
+  if (transfer::matches_strictly(target.if_match)) add_header(request, "If-Match", target.if_match);
   if (target.want_checksum) request.headers.add("x-amz-checksum-mode", "ENABLED");
   add_customer_key(request);
   return request;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/transfer/etag.h"
+
 namespace s3dlio::s3 {
 
 bool has_control(std::string_view value) {
@@ -26,7 +28,7 @@ std::string header_safe(std::string_view value) {
 
 void add_conditions(http::Request& request, const PutOptions& options) {
   if (options.if_none_match) request.headers.add("If-None-Match", "*");
-  add_header(request, "If-Match", options.if_match);
+  add_header(request, "If-Match", transfer::strong_etag(options.if_match));
 }
 
 void read_stored_checksum(const http::ResponseHead& head, PutResult& result) {
