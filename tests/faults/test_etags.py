@@ -1,4 +1,4 @@
-"""ETags that one service spells in several ways: unquoted in listings, weak to HEAD, digits in another case."""
+"""ETags that one service spells in several ways: unquoted in listings, weak or in upper case in answers to HEAD."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ class Copy : public std::enable_shared_from_this<Copy> {
     if (target.size != inner_source_.size || target.last_modified + kSlack < inner_asked_at_) return false;
     const bool same_checksum = !target.checksum.empty() && target.checksum_kind == inner_source_.checksum_kind &&
                                target.checksum == inner_source_.checksum;
-    return same_checksum || same_known_etag(target.etag, inner_source_.etag);
+    return same_checksum || same_etag(target.etag, inner_source_.etag);
   }
 
   net::Clock::time_point now() const { return inner_context_->environment.next_loop().now(); }

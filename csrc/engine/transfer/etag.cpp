@@ -36,10 +36,9 @@ bool matches_strictly(std::string_view etag) {
 }
 
 bool same_etag(std::string_view a, std::string_view b) {
-  if (a == b) return true;
-  if (a.empty() || b.empty()) return false;
   a = bare(a);
   b = bare(b);
+  if (a.empty() || b.empty()) return false;
   if (a == b) return true;
   return is_digest(a) && is_digest(b) &&
          std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });

@@ -6,11 +6,8 @@
 
 namespace s3dlio::transfer {
 
-// Whether both name one generation. Two empty ones do: neither says anything else.
+// Whether both name one generation. "" names none.
 bool same_etag(std::string_view a, std::string_view b);
-
-// Whether both name one generation, for certain: "" names none.
-inline bool same_known_etag(std::string_view a, std::string_view b) { return !a.empty() && same_etag(a, b); }
 
 // Spelt as HTTP's strong comparison wants it: "...", without W/. What is unquoted stays so, as that service has it.
 std::string_view strong_etag(std::string_view etag);

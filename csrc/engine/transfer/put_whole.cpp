@@ -137,7 +137,7 @@ void WholePut::succeeded(PutResult result) {
                   ", what was sent has " + crc_to_base64(inner_checksum_.kind, inner_checksum_.value);
     }
   } else if (inner_data_.size() <= kHashUpTo) {
-    proven = same_known_etag(result.etag, dialect.etag_of(inner_data_));
+    proven = same_etag(result.etag, dialect.etag_of(inner_data_));
   }
   if (proven) return stored(std::move(result));
   look([self = shared_from_this(), result = std::move(result), suspicion](const Result<ObjectMeta>& seen) mutable {
@@ -147,7 +147,7 @@ void WholePut::succeeded(PutResult result) {
 
 void WholePut::check(PutResult result, const std::string& suspicion, const Result<ObjectMeta>& seen) {
   if (!seen && seen.error().code == ErrorCode::kCancelled) return end(doubt(ErrorCode::kCancelled, "cancelled"));
-  const bool ours = seen && (result.etag.empty() || same_known_etag(seen->etag, result.etag));
+  const bool ours = seen && (result.etag.empty() || same_etag(seen->etag, result.etag));
   if (ours) {
     if (const auto difference = difference_of(*seen, inner_data_.size(), inner_checksum_)) {
       Error error = doubt(ErrorCode::kIntegrity, "what the service stored is not what was sent: " + *difference);

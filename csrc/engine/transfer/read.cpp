@@ -168,7 +168,7 @@ Result<Read::Admitted> Read::admit(const http::ResponseHead& head, const BodySha
 
 std::optional<Error> Read::check_facts(const http::ResponseHead& head, const BodyShape& shape) const {
   const std::string_view etag = head.headers.find("ETag").value_or("");
-  if (!same_etag(etag, inner_facts_->etag)) {
+  if (etag != inner_facts_->etag && !same_etag(etag, inner_facts_->etag)) {
     return changed_error("its etag was " + inner_facts_->etag + " and is now " + std::string(etag));
   }
   const std::string_view modified = head.headers.find("Last-Modified").value_or("");
@@ -277,7 +277,8 @@ std::shared_ptr<Call> Read::checksum_call() {
       [self] { return self->inner_context_->dialect->head(self->inner_key_, self->inner_options_.version_id, true); },
       [self](const http::ResponseHead& head, std::string_view) -> Reading<Checksum> {
         // The checksum of another generation is none of ours; the parts will notice the change themselves.
-        if (!same_etag(head.headers.find("ETag").value_or(""), self->etag_to_match())) return Checksum();
+        const std::string_view etag = head.headers.find("ETag").value_or("");
+        if (etag != self->etag_to_match() && !same_etag(etag, self->etag_to_match())) return Checksum();
         return self->inner_context_->dialect->read_checksum(head);
       },
       [self](Result<Checksum> result, const Call& call) {

@@ -288,7 +288,7 @@ void Upload::end_in_doubt(bool stands) {
 void Upload::take_check(const Result<ObjectMeta>& stored) {
   inner_state_ = State::kEnded;
   // Not being allowed to look is no failure of the upload; and what another has written since is none of ours.
-  if (!stored || !same_known_etag(stored->etag, inner_result_.etag)) return;
+  if (!stored || !same_etag(stored->etag, inner_result_.etag)) return;
   const auto difference = difference_of(*stored, inner_size_, inner_whole_);
   if (!difference) return;
   Error error = make_error(ErrorCode::kIntegrity, "what the service stored is not what was sent: " + *difference +
