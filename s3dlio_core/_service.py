@@ -13,6 +13,7 @@ import weakref
 from typing import Protocol
 
 from s3dlio_core import _ext
+from s3dlio_core.errors import LocalIOError
 from s3dlio_core.logging import LOGGER
 
 __all__ = ["CredentialProvider", "drain", "ensure_running", "forget_after_fork", "register_provider"]
@@ -42,12 +43,21 @@ def register_provider(provider: CredentialProvider) -> int:
 
 
 def ensure_running() -> None:
-    """Start the thread unless it runs."""
+    """Start the thread unless it runs.
+
+    Raises:
+        LocalIOError: The system gives no thread. The next call tries again.
+    """
     global _thread
     with _lock:
         if _thread is None:
-            _thread = threading.Thread(target=_serve, name="s3dlio-service", daemon=True)
-            _thread.start()
+            thread = threading.Thread(target=_serve, name="s3dlio-service", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                message = f"{error}; see the limits of the process and its container (ulimit -u, pids.max)"
+                raise LocalIOError(message, operation="open") from error
+            _thread = thread
 
 
 def drain() -> None:

@@ -26,6 +26,7 @@ StorageError                  .operation ("get", "put", ...)  .uri  .attempts  .
 ├── UnsupportedOperationError also NotImplementedError; this store cannot do that
 ├── TransferCancelledError    the engine's call was taken back
 ├── ClosedError               also ValueError; the store, writer or stream is closed
+├── ConcurrentUseError        also RuntimeError; another thread is inside what is for one thread at a time
 ├── CheckpointError           a checkpoint is missing, incomplete or not what it says it is
 ├── RecordError               also ValueError; a record inside an object is cut short, damaged or of another format
 ├── SomeFailedError           .failures  .succeeded; some of many objects failed, the others are done
@@ -48,6 +49,7 @@ __all__ = [
     "CheckpointError",
     "ChecksumMismatchError",
     "ClosedError",
+    "ConcurrentUseError",
     "ConnectionFailedError",
     "CredentialsError",
     "DeleteError",
@@ -271,6 +273,10 @@ class TransferCancelledError(StorageError):
 
 class ClosedError(StorageError, ValueError):
     """The store, writer or stream was closed before."""
+
+
+class ConcurrentUseError(StorageError, RuntimeError):
+    """Another thread is using this writer or call, which is for one thread at a time. Nothing was done."""
 
 
 class CheckpointError(StorageError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from s3dlio_torch._memory import fresh
+from s3dlio_torch._memory import fresh, pinned
 
 __all__ = ["StagingPool", "StagingSlot"]
 
@@ -72,10 +72,7 @@ class StagingPool:
             slot.wait()
 
 
-def _allocate(size: int, pinned: bool) -> torch.Tensor:
-    if pinned:
-        try:
-            return torch.empty(size, dtype=torch.uint8, device="cpu", pin_memory=True)
-        except (RuntimeError, NotImplementedError):
-            pass  # not every accelerator can; the copies are slower then, and right
+def _allocate(size: int, is_pinned: bool) -> torch.Tensor:
+    if is_pinned and (memory := pinned(size)) is not None:
+        return memory
     return fresh([size], torch.uint8)

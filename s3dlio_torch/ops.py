@@ -70,7 +70,9 @@ def _bump_version_of_out(name: str, out_index: int) -> None:
         if out.requires_grad and torch.is_grad_enabled():
             raise InvalidArgumentError("out requires grad; read under torch.no_grad()", operation=name)
         torch.autograd.graph.increment_version(out)
-        op.redispatch(keyset & _torch._C._after_ADInplaceOrView_keyset, *args)
+        # What the op does inside, such as copying a part of `out` to an accelerator, must not count again.
+        with _torch._C._AutoDispatchBelowADInplaceOrView():
+            op.redispatch(keyset & _torch._C._after_ADInplaceOrView_keyset, *args)
 
     _library.impl(name, kernel, "ADInplaceOrView", with_keyset=True)
 
@@ -103,8 +105,13 @@ def handle_of(store: Store) -> int:
 
 
 def _raise_typed(error: RuntimeError) -> None:
+    """Raise the whole of what came through torch as text.
+
+    The engine remembers the last error of this thread, which may be an older one, of a bare op that somebody caught:
+    only the one whose text this is counts.
+    """
     typed = _ext.take_last_error()
-    if typed is None:
+    if typed is None or f"{typed.operation} {typed.uri}: {typed.message}" not in str(error):
         raise error
     raise typed from None
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.utils.data import default_collate, get_worker_info
 
-from s3dlio_torch._memory import fresh
+from s3dlio_torch._memory import fresh, pinned
 
 __all__ = ["Rows", "collate", "slab"]
 
@@ -38,11 +38,11 @@ def slab(size: int, *, pin_memory: bool) -> torch.Tensor:
     """Memory for a batch: uint8, shape [size].
 
     In a DataLoader worker it is shared memory, so that the batch reaches the training process without a copy. Elsewhere
-    it is pinned if asked for and there is an accelerator.
+    it is pinned if asked for and there is an accelerator that this process can pin for.
     """
     if get_worker_info() is not None:
         storage: torch.UntypedStorage = torch.UntypedStorage._new_shared(size)  # type: ignore[no-untyped-call]
         return torch.empty(0, dtype=torch.uint8).set_(storage)
-    if pin_memory and torch.accelerator.is_available():
-        return torch.empty(size, dtype=torch.uint8, pin_memory=True)
+    if pin_memory and torch.accelerator.is_available() and (memory := pinned(size)) is not None:
+        return memory
     return fresh([size], torch.uint8)

@@ -11,7 +11,9 @@
 #include "engine/memory/buffer.h"
 #include "engine/memory/huge_pages.h"
 #include "errors.h"
+#include "lifecycle.h"
 #include "memory_view.h"
+#include "number.h"
 
 namespace s3dlio::python {
 namespace {
@@ -124,9 +126,10 @@ nb::object is_equal(const Buffer& buffer, nb::handle other) {
 
 nb::bytes to_bytes(const Buffer& buffer) { return nb::bytes(address_of(buffer), buffer.size()); }
 
-Buffer allocate(size_t size) {
+Buffer allocate(Number given_size) {
+  const auto size = given_size.get_as<size_t>("size");
   auto buffer = [&] {
-    nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     return BufferPool::instance().allocate(size);
   }();
   return value_or_raise(std::move(buffer));
@@ -134,7 +137,7 @@ Buffer allocate(size_t size) {
 
 Buffer copy_of(nb::handle data) {
   const Memory memory = Memory::readable(data, "data");
-  Buffer buffer = allocate(memory.bytes().size());
+  Buffer buffer = allocate(Number{memory.bytes().size()});
   if (buffer.size() != 0) std::memcpy(buffer.data(), memory.bytes().data(), buffer.size());
   return buffer;
 }
@@ -178,7 +181,8 @@ void bind_buffer(nb::module_& module) {
   nb::class_<Window>(module, "Window", nb::type_slots(window_slots), "What window() gives a view of.");
   module.def(
       "window",
-      [](nb::handle object, size_t size) {
+      [](nb::handle object, Number given_size) {
+        const auto size = given_size.get_as<size_t>("size");
         Memory memory = Memory::writable(object, "out");
         static_cast<void>(memory.first(size, "out"));
         return memoryview_of(nb::cast(Window{std::move(memory), size}));

@@ -7,7 +7,9 @@
 #include "bind.h"
 #include "engine/crc/crc.h"
 #include "errors.h"
+#include "lifecycle.h"
 #include "memory_view.h"
+#include "number.h"
 
 namespace s3dlio::python {
 namespace {
@@ -20,7 +22,7 @@ constexpr size_t kWorthUnlocking = 8 << 10;
 template <class Work>
 auto unlocked_if_large(size_t size, const Work& work) {
   if (size < kWorthUnlocking) return work();
-  nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   return work();
 }
 
@@ -31,15 +33,17 @@ Value crc(nb::handle data, Value value) {
   return unlocked_if_large(bytes.size(), [&] { return static_cast<Value>(crc_update(kKind, value, bytes)); });
 }
 
-nb::bytes crc32_blocks(nb::handle data, uint64_t block_size) {
+nb::bytes crc32_blocks(nb::handle data, Number given_block_size) {
+  const uint64_t block_size = given_block_size.get("block_size");
   if (block_size == 0) raise_error(ErrorCode::kInvalidArgument, "block_size is 0; expected at least 1");
   const Memory memory = Memory::readable(data, "data");
   const auto bytes = memory.const_bytes();
   std::string values;
   unlocked_if_large(bytes.size(), [&] {
     values.reserve(bytes.size() / block_size * 4 + 4);
-    for (size_t at = 0; at < bytes.size(); at += block_size) {
-      const auto block = bytes.subspan(at, std::min<size_t>(block_size, bytes.size() - at));
+    for (auto rest = bytes; !rest.empty();) {
+      const auto block = rest.first(std::min<size_t>(block_size, rest.size()));
+      rest = rest.subspan(block.size());
       const uint64_t value = crc_update(ChecksumKind::kCrc32, 0, block);
       for (int shift = 0; shift < 32; shift += 8) values += static_cast<char>((value >> shift) & 0xFF);
     }
@@ -47,8 +51,8 @@ nb::bytes crc32_blocks(nb::handle data, uint64_t block_size) {
   return nb::bytes(values.data(), values.size());
 }
 
-uint32_t crc32_combine(uint32_t first, uint32_t second, uint64_t second_size) {
-  return static_cast<uint32_t>(crc_combine(ChecksumKind::kCrc32, first, second, second_size));
+uint32_t crc32_combine(uint32_t first, uint32_t second, Number second_size) {
+  return static_cast<uint32_t>(crc_combine(ChecksumKind::kCrc32, first, second, second_size.get("second_size")));
 }
 
 }  // namespace

@@ -5,28 +5,31 @@
 #include "engine/datagen/generate.h"
 #include "engine/memory/buffer.h"
 #include "errors.h"
+#include "lifecycle.h"
 #include "memory_view.h"
+#include "number.h"
 
 namespace s3dlio::python {
 namespace {
 
 using namespace nb::literals;
 
-void fill(const DataGenerator& generator, uint64_t offset, nb::handle out) {
+void fill(const DataGenerator& generator, Number given_offset, nb::handle out) {
+  const uint64_t offset = given_offset.get("offset");
   const Memory memory = Memory::writable(out, "out");
   const auto bytes = memory.bytes();
   if (offset > generator.size() || bytes.size() > generator.size() - offset) {
-    raise_error(ErrorCode::kInvalidArgument, "bytes [" + std::to_string(offset) + ", " +
-                                                 std::to_string(offset + bytes.size()) + ") of generated data of " +
+    raise_error(ErrorCode::kInvalidArgument, std::to_string(bytes.size()) + " bytes from byte " +
+                                                 std::to_string(offset) + " on of generated data of " +
                                                  std::to_string(generator.size()) + " bytes");
   }
-  nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   generator.fill(offset, bytes);
 }
 
 Buffer whole(const DataGenerator& generator) {
   Buffer buffer = value_or_raise(BufferPool::instance().allocate(generator.size()));
-  nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   generator.fill(0, buffer.span());
   return buffer;
 }

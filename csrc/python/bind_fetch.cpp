@@ -13,6 +13,7 @@
 #include "engine/transfer/fetch_stream.h"
 #include "errors.h"
 #include "lifecycle.h"
+#include "number.h"
 
 namespace s3dlio::python {
 namespace {
@@ -45,7 +46,7 @@ class Stream final : public Cancellable {
 };
 
 // key, size, start, end, etag
-using Item = std::tuple<nb::str, std::optional<uint64_t>, uint64_t, uint64_t, std::string>;
+using Item = std::tuple<nb::str, std::optional<Number>, Number, Number, std::string>;
 
 class NativeFetchStream {
  public:
@@ -64,20 +65,22 @@ class NativeFetchStream {
     std::vector<transfer::FetchItem> wanted;
     wanted.reserve(items.size());
     for (const auto& [key, size, start, end, etag] : items) {
-      wanted.push_back({NativeStore::full_key(inner_prefix_, key), size, start, end, etag});
+      wanted.push_back(
+          {NativeStore::full_key(inner_prefix_, key), get(size, "size"), start.get("start"), end.get("end"), etag});
     }
-    nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     stream->push(std::move(wanted));
   }
   void finish() { usable()->finish(); }
   // [(index, Buffer or exception), ...]; empty when all were taken.
-  nb::list next(size_t max_count) {
+  nb::list next(Number max_count) {
+    const auto most = max_count.get_as<size_t>("max_count");
     const std::shared_ptr<Stream> stream = usable();
     for (;;) {
       std::optional<std::vector<transfer::Fetched>> batch;
       {
-        const WaitScope unlocked;
-        batch = stream->next(max_count);
+        const Unlocked unlocked;
+        batch = stream->next(most);
       }
       if (batch) return to_python(std::move(*batch));
       if (PyErr_CheckSignals() != 0) throw nb::python_error();
@@ -91,7 +94,7 @@ class NativeFetchStream {
       new std::shared_ptr<Stream>(std::move(stream));
       return;
     }
-    nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     stream->cancel();
     stream.reset();  // waits until nothing is written any more
   }
@@ -117,8 +120,10 @@ class NativeFetchStream {
   uint64_t inner_generation_;
 };
 
-NativeFetchStream open_stream(NativeStore& store, uint64_t window_bytes, uint32_t window_requests, bool in_order) {
-  return {transfer::open_fetch_stream(store.shared(), {window_bytes, window_requests, in_order}), store.prefix()};
+NativeFetchStream open_stream(NativeStore& store, Number window_bytes, Number window_requests, bool in_order) {
+  const transfer::FetchOptions options{window_bytes.get("window_bytes"),
+                                       window_requests.get_as<uint32_t>("window_requests"), in_order};
+  return {transfer::open_fetch_stream(store.shared(), options), store.prefix()};
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 
 #include "bind.h"
 #include "engine/transfer/get_many.h"
+#include "item_span.h"
+#include "lifecycle.h"
 #include "memory_view.h"
 #include "pending.h"
 
@@ -19,7 +21,7 @@ namespace {
 using namespace nb::literals;
 
 // key, size, start, end, etag
-using Item = std::tuple<nb::str, std::optional<uint64_t>, uint64_t, uint64_t, std::string>;
+using Item = std::tuple<nb::str, std::optional<Number>, Number, Number, std::string>;
 
 void check_places(const std::vector<uint64_t>& offsets, size_t items, size_t size) {
   if (offsets.size() != items + 1) {
@@ -38,22 +40,26 @@ void check_places(const std::vector<uint64_t>& offsets, size_t items, size_t siz
 }
 
 Pending get_many_into(NativeStore& store, const std::vector<Item>& items, nb::handle out,
-                      const std::vector<uint64_t>& offsets, uint32_t window_requests) {
+                      const std::vector<Number>& given_offsets, Number window_requests) {
   return store.call_on_all("get_many_into", [&](const std::shared_ptr<ObjectStore>& engine) {
     std::vector<Memory> held;
     held.push_back(Memory::writable(out, "out"));
     const auto bytes = held[0].bytes();
+    std::vector<uint64_t> offsets;
+    for (const Number offset : given_offsets) offsets.push_back(offset.get("offsets"));
     check_places(offsets, items.size(), bytes.size());
+    const auto most = window_requests.get_as<uint32_t>("window_requests");
     std::vector<transfer::ReadItem> wanted;
     wanted.reserve(items.size());
     for (size_t i = 0; i < items.size(); ++i) {
       const auto& [key, size, start, end, etag] = items[i];
-      wanted.push_back(
-          {{store.full_key(key), size, start, end, etag}, bytes.subspan(offsets[i], offsets[i + 1] - offsets[i])});
+      const auto [first, last] = item_span(start, end);
+      wanted.push_back({{store.full_key(key), get(size, "size"), first, last, etag},
+                        bytes.subspan(offsets[i], offsets[i + 1] - offsets[i])});
     }
     auto future = [&] {
-      nb::gil_scoped_release unlocked;
-      return transfer::get_many_into(engine, std::move(wanted), window_requests);
+      const Unlocked unlocked;
+      return transfer::get_many_into(engine, std::move(wanted), most);
     }();
     return make_pending(std::move(future), std::move(held),
                         [](std::vector<uint64_t>&& read) { return nb::cast(std::move(read)); });

@@ -4,6 +4,7 @@
 #include "engine/base/last_error.h"
 #include "engine/transfer/store_handles.h"
 #include "errors.h"
+#include "lifecycle.h"
 
 namespace s3dlio::python {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 using namespace nb::literals;
 
 void forget(uint64_t handle) {
-  nb::gil_scoped_release unlocked;  // the last one to let go of a store waits for its threads
+  const Unlocked unlocked;  // the last one to let go of a store waits for its threads
   transfer::forget_store(handle);
 }
 

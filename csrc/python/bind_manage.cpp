@@ -2,9 +2,11 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "bind.h"
+#include "number.h"
 #include "pending.h"
 #include "values.h"
 
@@ -53,8 +55,13 @@ Pending list_buckets(NativeStore& store) {
                       [](std::vector<BucketInfo>&& buckets) { return nb::cast(std::move(buckets)); });
 }
 
-Pending sweep_uploads(NativeStore& store, const std::string& prefix, uint64_t older_than_seconds) {
-  return make_pending(store.engine().sweep_uploads(store.full_prefix(prefix), std::chrono::seconds(older_than_seconds)),
+// Longer than anything has been stored anywhere, and far from where times in nanoseconds wrap round: an age that became
+// negative would sweep what is running.
+constexpr std::chrono::seconds kOldest{std::chrono::hours(24 * 365 * 100)};
+
+Pending sweep_uploads(NativeStore& store, const std::string& prefix, Number older_than_seconds) {
+  const auto age = std::min<uint64_t>(older_than_seconds.get("older_than_seconds"), kOldest.count());
+  return make_pending(store.engine().sweep_uploads(store.full_prefix(prefix), std::chrono::seconds(age)),
                       [](uint64_t&& count) { return nb::int_(count); });
 }
 

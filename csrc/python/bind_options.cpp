@@ -16,6 +16,7 @@
 #include "engine/store/s3/s3_store.h"
 #include "engine/tuning.h"
 #include "errors.h"
+#include "number.h"
 
 namespace s3dlio::python {
 namespace {
@@ -163,8 +164,14 @@ void bind_put_options(nb::module_& module) {
       .def_rw("content_disposition", &PutOptions::content_disposition)
       .def_rw("storage_class", &PutOptions::storage_class)
       .def_rw("metadata", &PutOptions::user_metadata)
-      .def_rw("part_size", &PutOptions::part_size, nb::for_setter(nb::arg("value").none()))
-      .def_rw("expected_size", &PutOptions::expected_size, nb::for_setter(nb::arg("value").none()));
+      .def_prop_rw(
+          "part_size", [](const PutOptions& self) { return self.part_size; },
+          [](PutOptions& self, std::optional<Number> value) { self.part_size = get(value, "part_size"); },
+          nb::for_setter(nb::arg("value").none()))
+      .def_prop_rw(
+          "expected_size", [](const PutOptions& self) { return self.expected_size; },
+          [](PutOptions& self, std::optional<Number> value) { self.expected_size = get(value, "expected_size"); },
+          nb::for_setter(nb::arg("value").none()));
 }
 
 }  // namespace

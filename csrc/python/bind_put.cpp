@@ -3,6 +3,7 @@
 
 #include "bind.h"
 #include "engine/base/fork.h"
+#include "lifecycle.h"
 #include "memory_view.h"
 #include "pending.h"
 #include "values.h"
@@ -18,7 +19,7 @@ constexpr size_t kWorthUnlocking = 64 << 10;
 template <class Start>
 auto unlocked_if_large(size_t size, const Start& start) {
   if (size < kWorthUnlocking) return start();
-  nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   return start();
 }
 
@@ -35,7 +36,8 @@ Pending put(NativeStore& store, nb::handle key, nb::handle data, const PutOption
 
 nb::object nothing(Unit&&) { return nb::none(); }
 
-// One thread at a time. Dropped without close(): the engine aborts.
+// One thread at a time, as the engine's: a second one that comes while a write is not over, or on its way into the
+// engine, is refused. Dropped without close(): the engine aborts.
 class NativeWriter {
  public:
   explicit NativeWriter(std::unique_ptr<ObjectWriter> writer)
@@ -51,23 +53,38 @@ class NativeWriter {
       new std::shared_ptr<ObjectWriter>(std::move(inner_writer_));  // the parent's; its threads and locks are not here
       return;
     }
-    nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     inner_writer_.reset();
   }
 
   Pending write(nb::handle data) {
     std::vector<Memory> held;
     held.push_back(Memory::readable(data, "data"));
-    const std::shared_ptr<ObjectWriter> writer = usable();
+    const std::shared_ptr<ObjectWriter> writer = usable();  // kept here: another thread may drop() meanwhile
+    check_alone("write");
     const auto bytes = held[0].const_bytes();
+    inner_inside_ = true;
     auto future = unlocked_if_large(bytes.size(), [&] { return writer->write(bytes); });
+    inner_inside_ = false;
+    inner_write_ = future;
     return make_pending(std::move(future), std::move(held), nothing);
   }
   Pending close() {
-    return make_pending(usable()->close(), [](PutResult&& result) { return nb::cast(std::move(result)); });
+    const std::shared_ptr<ObjectWriter>& writer = usable();
+    check_alone("close");
+    return make_pending(writer->close(), [](PutResult&& result) { return nb::cast(std::move(result)); });
   }
-  Pending abort() { return make_pending(usable()->abort(), nothing); }
-  uint64_t bytes_written() { return usable()->bytes_written(); }
+  // Also while a write is not over, which then fails.
+  Pending abort() {
+    const std::shared_ptr<ObjectWriter>& writer = usable();
+    if (inner_inside_) refuse("abort");
+    return make_pending(writer->abort(), nothing);
+  }
+  uint64_t bytes_written() {
+    const std::shared_ptr<ObjectWriter>& writer = usable();
+    if (inner_inside_) refuse("bytes_written");
+    return writer->bytes_written();
+  }
 
  private:
   const std::shared_ptr<ObjectWriter>& usable() const {
@@ -75,15 +92,24 @@ class NativeWriter {
     if (!inner_writer_) raise_error(ErrorCode::kClosed, "the writer was dropped");
     return inner_writer_;
   }
+  void check_alone(const char* what) const {
+    if (inner_inside_ || (inner_write_.valid() && !inner_write_.is_ready())) refuse(what);
+  }
+  [[noreturn]] static void refuse(const char* what) {
+    raise_error(ErrorCode::kConcurrentUse,
+                std::string(what) + "() while a write is not over: a writer is for one thread at a time");
+  }
 
   std::shared_ptr<ObjectWriter> inner_writer_;
   uint64_t inner_generation_;
+  bool inner_inside_ = false;  // with the GIL: a thread is on its way into write() without it
+  Future<Unit> inner_write_;   // the last one
 };
 
 NativeWriter open_writer(NativeStore& store, nb::handle key, const PutOptions& options) {
   return store.call("open_writer", key, [&](ObjectStore& engine, const std::string& full) {
     auto writer = [&] {
-      nb::gil_scoped_release unlocked;
+      const Unlocked unlocked;
       return engine.open_writer(full, options);
     }();
     return NativeWriter(value_or_raise(std::move(writer)));

@@ -5,7 +5,9 @@
 #include "engine/crc/crc.h"
 #include "engine/memory/buffer.h"
 #include "engine/stats/stats.h"
+#include "lifecycle.h"
 #include "memory_view.h"
+#include "number.h"
 
 namespace s3dlio::python {
 namespace {
@@ -27,9 +29,9 @@ nb::dict stats() {
 void bind_stats(nb::module_& module) {
   module.def("stats", &stats, nb::sig("def stats() -> dict[str, int]"));
   module.def("reset_stats", &counters_reset);
-  module.def("set_pool_cap_bytes", [](uint64_t cap) { BufferPool::instance().set_cap_bytes(cap); }, "cap"_a);
+  module.def("set_pool_cap_bytes", [](Number cap) { BufferPool::instance().set_cap_bytes(cap.get("cap")); }, "cap"_a);
   module.def("trim_pool", [] {
-    nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     BufferPool::instance().trim();
   });
   module.def(

@@ -8,6 +8,7 @@
 #include "engine/store/file/file_store.h"
 #include "engine/store/s3/s3_store.h"
 #include "errors.h"
+#include "lifecycle.h"
 #include "service.h"
 
 namespace s3dlio::python {
@@ -32,7 +33,7 @@ NativeStore open_s3(s3::S3Options options, const Tuning& tuning, std::optional<C
   client.max_connections = tuning.max_connections;
   auto source = source_of(std::move(credentials), provider_id);
   auto store = [&] {
-    nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     return s3::open_s3(std::move(options), std::move(client), std::move(source), tuning);
   }();
   return {value_or_raise(std::move(store)), std::move(prefix), std::move(base_uri)};
@@ -40,7 +41,7 @@ NativeStore open_s3(s3::S3Options options, const Tuning& tuning, std::optional<C
 
 NativeStore open_file(std::string root, bool direct, std::string scheme, const Tuning& tuning, std::string base_uri) {
   auto store = [&] {
-    nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     return file::open_file({std::move(root), direct, std::move(scheme)}, tuning);
   }();
   return {value_or_raise(std::move(store)), "", std::move(base_uri)};

@@ -65,7 +65,7 @@ std::vector<uint64_t> CompletionPort::wait() {
   for (;;) {
     std::vector<uint64_t> tokens;
     {
-      const WaitScope unlocked;
+      const Unlocked unlocked;
       std::unique_lock lock(queue->mutex);
       queue->arrived.wait_for(lock, kWaitSlice, [&] { return !queue->tokens.empty(); });
       tokens = queue->drain();

@@ -68,6 +68,8 @@ const char* class_name_of(ErrorCode code) {
       return "TransferCancelledError";
     case ErrorCode::kClosed:
       return "ClosedError";
+    case ErrorCode::kConcurrentUse:
+      return "ConcurrentUseError";
     case ErrorCode::kInternal:
       return "EngineError";
   }
@@ -100,6 +102,14 @@ void raise_error(const Error& error) {
 }
 
 void raise_error(ErrorCode code, std::string message) { raise_error(make_error(code, std::move(message))); }
+
+Error refused_by_system(const std::system_error& error, const char* operation, const std::string& uri) {
+  Error refused = make_error(ErrorCode::kIo, std::string("the system refuses a thread or a descriptor: ") +
+                                                 error.what() + "; see the limits of the process (ulimit -a)");
+  refused.operation = operation;
+  refused.uri = uri;
+  return refused;
+}
 
 void name_call(nb::python_error& error, const char* operation, const std::string& uri) {
   const nb::handle value = error.value();

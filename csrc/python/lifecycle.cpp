@@ -1,10 +1,10 @@
 #include "lifecycle.h"
 
+#include <algorithm>
 #include <atomic>
-#include <mutex>
-#include <thread>
-#include <unordered_map>
-#include <vector>
+#include <cstdlib>
+#include <exception>
+#include <memory>
 
 #include "engine/base/clean_up.h"
 #include "engine/base/fork.h"
@@ -17,74 +17,86 @@ namespace {
 using namespace nb::literals;
 using Clock = std::chrono::steady_clock;
 
-struct Lifecycle {
-  std::mutex mutex;
-  std::unordered_map<const Cancellable*, std::weak_ptr<Cancellable>> under_way;
-  size_t sweep_at = 64;
-  std::atomic<bool> exiting{false};
-  std::atomic<int> waiting_threads{0};
-  std::thread::id exit_thread;
+struct Services {
+  std::atomic<int> waiting{0};  // the package's own threads
 };
+PerProcess<Services> services;  // never destroyed: threads stay outside until the process is gone
 
-// Never destroyed: engine threads and parked threads outlive static destructors.
-PerProcess<Lifecycle> current;
-
-Lifecycle& lifecycle() { return current.get(); }
-
-std::vector<std::shared_ptr<Cancellable>> all_under_way() {
-  std::vector<std::shared_ptr<Cancellable>> all;
-  std::lock_guard lock(lifecycle().mutex);
-  for (const auto& [address, weak] : lifecycle().under_way) {
-    if (auto work = weak.lock()) all.push_back(std::move(work));
+// Of this interpreter, the calling one included.
+int count_threads() {
+  int count = 0;
+  for (PyThreadState* thread = PyInterpreterState_ThreadHead(PyInterpreterState_Get()); thread != nullptr;
+       thread = PyThreadState_Next(thread)) {
+    ++count;
   }
-  return all;
+  return count;
+}
+
+// ---- the end ----
+
+std::terminate_handler usual_end = nullptr;
+
+// Python ends a thread that wants the GIL back by unwinding it, through frames that promised not to throw if it was in
+// Python code that C++ called. That is no reason to abort the process.
+[[noreturn]] void end_of_thread() {
+  if (is_left_behind() && !std::current_exception()) stay_outside();
+  if (usual_end != nullptr) usual_end();
+  std::abort();
 }
 
 // True when everything under way came to its end in time.
 bool shutdown(double timeout_seconds) {
-  Lifecycle& state = lifecycle();
-  state.exit_thread = std::this_thread::get_id();
-  state.exiting.store(true, std::memory_order_release);
-  // Daemon threads that wait now will not come back, so what they hold is never given up: no leak of ours to warn of.
-  if (state.waiting_threads.load() != 0) nb::set_leak_warnings(false);
-  nb::gil_scoped_release unlocked;
-  stop_service();
-  const auto all = all_under_way();
-  for (const auto& work : all) work->cancel();
-  const auto deadline =
+  begin_process_end();
+  // Daemon threads will not come to their end, so what they hold is never given up: no leak of ours to warn of.
+  if (count_threads() > 1 + services.get().waiting.load()) nb::set_leak_warnings(false);
+  usual_end = std::set_terminate(end_of_thread);
+  const Unlocked unlocked;
+  const auto until =
       Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout_seconds));
-  bool drained = true;
-  for (const auto& work : all) {
-    drained = work->wait_for(std::max(Clock::duration::zero(), deadline - Clock::now())) && drained;
+  const auto left = [&] { return std::max(Clock::duration::zero(), until - Clock::now()); };
+  stop_service();
+  bool in_time = wait_for_returning(left());
+  in_time = cancel_all(left()) && in_time;
+  return wait_for_clean_ups(left()) && in_time;
+}
+
+// ---- signals ----
+
+// Hands an exception that a signal's handler raised to the main thread, where Python raises it at its next step.
+int raise_there(void* held) {
+  const std::unique_ptr<nb::python_error> error(static_cast<nb::python_error*>(held));
+  error->restore();
+  return -1;
+}
+
+// For doors that know no Python; called on threads that hold no GIL, or do.
+bool has_signal() {
+  const Returning returning;
+  const nb::gil_scoped_acquire locked;
+  if (PyErr_CheckSignals() == 0) return false;
+  auto raised = std::make_unique<nb::python_error>();
+  if (Py_AddPendingCall(raise_there, raised.get()) == 0) {
+    static_cast<void>(raised.release());
+  } else {  // the queue is full: at least the signal itself is not lost
+    PyErr_SetInterrupt();
   }
-  return wait_for_clean_ups(std::max(Clock::duration::zero(), deadline - Clock::now())) && drained;
+  return true;
 }
 
 }  // namespace
 
-void remember(const std::shared_ptr<Cancellable>& work) {
-  Lifecycle& state = lifecycle();
-  std::lock_guard lock(state.mutex);
-  if (state.under_way.size() >= state.sweep_at) {  // amortised: each entry is looked at a constant number of times
-    std::erase_if(state.under_way, [](const auto& entry) { return entry.second.expired(); });
-    state.sweep_at = std::max<size_t>(64, 2 * state.under_way.size());
-  }
-  state.under_way[work.get()] = work;
+Unlocked::Unlocked(bool is_service) : inner_is_service_(is_service), inner_thread_(PyEval_SaveThread()) {
+  if (inner_is_service_) services.get().waiting.fetch_add(1);
 }
 
-WaitScope::WaitScope(bool is_service) : inner_is_service_(is_service) {
-  if (!inner_is_service_) lifecycle().waiting_threads.fetch_add(1);
-}
-
-WaitScope::~WaitScope() {
-  Lifecycle& state = lifecycle();
-  if (state.exiting.load(std::memory_order_acquire) && std::this_thread::get_id() != state.exit_thread) {
-    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
-  }
-  if (!inner_is_service_) state.waiting_threads.fetch_sub(1);
+Unlocked::~Unlocked() {
+  const Returning returning;
+  if (inner_is_service_) services.get().waiting.fetch_sub(1);
+  PyEval_RestoreThread(inner_thread_);
 }
 
 void bind_lifecycle(nb::module_& module) {
+  set_interrupt_check(has_signal);
   module.def("shutdown", &shutdown, "timeout_seconds"_a,
              "Cancels everything under way and waits for it; called once, by atexit. True: all of it ended in time.");
   module.def("fork_generation", &fork_generation,

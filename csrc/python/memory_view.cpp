@@ -3,7 +3,9 @@
 #include <nanobind/stl/string.h>
 
 #include <algorithm>
+#include <exception>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "dlpack.h"
@@ -19,6 +21,8 @@ using namespace nb::literals;
               std::string(what) + ": expected C-contiguous CPU memory, found a " + type_name_of(object) + " " + found);
 }
 
+constexpr int kAccelerator = -1;  // whichever
+
 // Row-major, ignoring dimensions of one element, as numpy and torch see it.
 bool is_contiguous(const dlpack::Tensor& tensor) {
   if (tensor.strides == nullptr) return true;
@@ -33,10 +37,35 @@ bool is_contiguous(const dlpack::Tensor& tensor) {
   return true;
 }
 
-size_t size_of(const dlpack::Tensor& tensor) {
-  size_t elements = 1;
-  for (int32_t axis = 0; axis < tensor.ndim; ++axis) elements *= static_cast<size_t>(tensor.shape[axis]);
-  return (elements * tensor.dtype.bits * tensor.dtype.lanes + 7) / 8;
+// nullopt: more than memory can be.
+std::optional<size_t> size_of(const dlpack::Tensor& tensor) {
+  uint64_t bits = static_cast<uint64_t>(tensor.dtype.bits) * tensor.dtype.lanes;
+  for (int32_t axis = 0; axis < tensor.ndim; ++axis) {
+    if (tensor.shape[axis] < 0 || __builtin_mul_overflow(bits, static_cast<uint64_t>(tensor.shape[axis]), &bits)) {
+      return std::nullopt;
+    }
+  }
+  return bits / 8 + (bits % 8 != 0 ? 1 : 0);
+}
+
+// What a torch tensor says of its shape stays when its storage is freed or made smaller (resize_, as FSDP does between
+// the uses of a parameter); its memory is then no longer there.
+void check_storage(nb::handle object, const char* what, std::span<const std::byte> bytes) {
+  if (bytes.empty() || !nb::hasattr(object, "untyped_storage")) return;
+  uintptr_t start = 0;
+  size_t size = 0;
+  try {
+    const nb::object storage = object.attr("untyped_storage")();
+    start = nb::cast<uintptr_t>(storage.attr("data_ptr")());
+    size = nb::cast<size_t>(storage.attr("nbytes")());
+  } catch (nb::python_error& error) {
+    reject(what, object, "whose memory cannot be had: " + text_of(error.value()));
+  }
+  const auto first = reinterpret_cast<uintptr_t>(bytes.data());
+  if (first >= start && first - start <= size && bytes.size() <= size - (first - start)) return;
+  reject(what, object,
+         "of " + std::to_string(bytes.size()) + " bytes whose storage holds " + std::to_string(size) +
+             ": it was freed or made smaller (resize_); give it memory again first");
 }
 
 // Takes the tensor out of a capsule, as its consumer must: renames it, and calls the deleter when done.
@@ -51,8 +80,15 @@ const dlpack::Tensor& consume(nb::handle capsule, const char* name, const char* 
   return managed->tensor;
 }
 
+// torch.Tensor.__dlpack_device__ asks whether the memory is pinned, which fails in a forked process that has an
+// accelerator (a DataLoader's worker); of a torch tensor the device's name says enough.
 int dlpack_device_type(nb::handle object, const char* what) {
   try {
+    if (nb::hasattr(object, "untyped_storage")) {
+      const std::string name = nb::cast<std::string>(nb::str(object.attr("device").attr("type")));
+      if (name == "cpu") return dlpack::kCpu;
+      if (name != "meta") return kAccelerator;
+    }
     const auto device = nb::cast<nb::tuple>(object.attr("__dlpack_device__")());
     return nb::cast<int>(nb::int_(device[0]));
   } catch (nb::python_error& error) {  // torch's meta device, for one
@@ -121,6 +157,10 @@ Memory Memory::from_object(nb::handle object, const char* what) {
   }
   if (from_buffer_protocol(object, what, memory) || from_dlpack(object, what, memory) ||
       from_array_interface(object, what, memory)) {
+    if (memory.inner_bytes_.data() == nullptr && !memory.inner_bytes_.empty()) {
+      reject(what, object,
+             "of " + std::to_string(memory.inner_bytes_.size()) + " bytes that has no memory: was its storage freed?");
+    }
     return memory;
   }
   PyErr_Format(PyExc_TypeError, "%s: expected bytes-like memory or a tensor, found a %s", what,
@@ -175,12 +215,27 @@ bool Memory::from_dlpack(nb::handle object, const char* what, Memory& memory) {
     tensor = &consume<dlpack::Managed>(capsule, "dltensor", "used_dltensor", memory.inner_release_);
   }
   if (!is_contiguous(*tensor)) reject(what, object, "that is not contiguous; call .contiguous()");
-  memory.inner_bytes_ = {static_cast<std::byte*>(tensor->data) + tensor->byte_offset, size_of(*tensor)};
+  const auto size = size_of(*tensor);
+  if (!size) reject(what, object, "of an impossible size");
+  memory.inner_bytes_ = {static_cast<std::byte*>(tensor->data), *size};
+  if (tensor->data != nullptr) memory.inner_bytes_ = {memory.inner_bytes_.data() + tensor->byte_offset, *size};
+  check_storage(object, what, memory.inner_bytes_);
   return true;
 }
 
 bool Memory::from_array_interface(nb::handle object, const char* what, Memory& memory) {
   if (!nb::hasattr(object, "__array_interface__")) return false;
+  try {
+    read_array_interface(object, what, memory);
+  } catch (nb::python_error&) {
+    throw;
+  } catch (const std::exception&) {  // a cast or a number that is not as the protocol has it
+    reject(what, object, "whose __array_interface__ cannot be understood");
+  }
+  return true;
+}
+
+void Memory::read_array_interface(nb::handle object, const char* what, Memory& memory) {
   const auto interface = nb::cast<nb::dict>(object.attr("__array_interface__"));
   if (interface.contains("strides") && !interface["strides"].is_none()) reject(what, object, "that is not contiguous");
   const auto data = nb::cast<nb::tuple>(interface["data"]);
@@ -189,11 +244,12 @@ bool Memory::from_array_interface(nb::handle object, const char* what, Memory& m
     const std::string type = nb::cast<std::string>(nb::str(interface["typestr"]));
     size = std::stoul(type.substr(2));
   }
-  for (nb::handle extent : nb::cast<nb::tuple>(interface["shape"])) size *= nb::cast<size_t>(extent);
+  for (nb::handle extent : nb::cast<nb::tuple>(interface["shape"])) {
+    if (__builtin_mul_overflow(size, nb::cast<size_t>(extent), &size)) reject(what, object, "of an impossible size");
+  }
   memory.inner_bytes_ = {reinterpret_cast<std::byte*>(nb::cast<uintptr_t>(nb::object(data[0]))), size};
   memory.inner_writable_ = !nb::cast<bool>(nb::object(data[1]));
   memory.inner_release_ = [held = object.inc_ref()] { held.dec_ref(); };
-  return true;
 }
 
 }  // namespace s3dlio::python

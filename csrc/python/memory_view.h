@@ -16,8 +16,8 @@ namespace nb = nanobind;
 // DLPack or __array_interface__ (torch on the CPU, also pinned, any dtype; jax; numpy with foreign dtypes).
 class Memory {
  public:
-  // TypeError: no memory in it. InvalidArgumentError: not contiguous, on an accelerator, requires grad. `what` names
-  // the argument in messages.
+  // TypeError: no memory in it. InvalidArgumentError: not contiguous, on an accelerator, requires grad, its storage was
+  // freed. `what` names the argument in messages.
   static Memory readable(nb::handle object, const char* what);
   // The same, and InvalidArgumentError for memory that may not be written.
   static Memory writable(nb::handle object, const char* what);
@@ -38,6 +38,7 @@ class Memory {
   static bool from_buffer_protocol(nb::handle object, const char* what, Memory& memory);
   static bool from_dlpack(nb::handle object, const char* what, Memory& memory);
   static bool from_array_interface(nb::handle object, const char* what, Memory& memory);
+  static void read_array_interface(nb::handle object, const char* what, Memory& memory);
 
   std::span<std::byte> inner_bytes_;
   bool inner_writable_ = false;

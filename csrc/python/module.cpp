@@ -8,6 +8,9 @@
 #include "pending.h"
 #include "service.h"
 
+// The engine's door is for the main interpreter: what nanobind keeps of a module is one for all, and a second import
+// would break the first. So Python's entry is ours, and asks before it hands on to nanobind's.
+#define PyInit__ext s3dlio_init_by_nanobind
 NB_MODULE(_ext, module) {
   using namespace s3dlio::python;
   module.doc() = "The engine, as s3dlio_core uses it. Not for direct use: names here change without notice.";
@@ -32,4 +35,15 @@ NB_MODULE(_ext, module) {
   bind_handles(module, store);
   bind_stats(module);
   bind_datagen(module);
+}
+#undef PyInit__ext
+
+extern "C" NB_EXPORT PyObject* PyInit__ext() {
+  if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+    PyErr_SetString(
+        PyExc_ImportError,
+        "s3dlio_core works in the main interpreter only, not in a sub-interpreter; use threads or processes");
+    return nullptr;
+  }
+  return s3dlio_init_by_nanobind();
 }

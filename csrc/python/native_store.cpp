@@ -2,6 +2,7 @@
 
 #include "engine/base/fork.h"
 #include "errors.h"
+#include "lifecycle.h"
 #include "memory_view.h"
 
 namespace s3dlio::python {
@@ -22,7 +23,7 @@ void NativeStore::close() {
   }
   const std::shared_ptr<ObjectStore> dropped = std::move(inner_store_);
   inner_store_.reset();
-  nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   const_cast<std::shared_ptr<ObjectStore>&>(dropped).reset();
 }
 

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "engine/object_store.h"
 #include "errors.h"
@@ -56,6 +57,8 @@ class NativeStore {
     } catch (nb::python_error& error) {
       name_call(error, operation, uri);
       throw;
+    } catch (const std::system_error& error) {  // no thread, no descriptor
+      raise_error(refused_by_system(error, operation, uri));
     }
   }
 

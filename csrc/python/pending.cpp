@@ -39,7 +39,7 @@ nb::object Pending::wait() {
   for (;;) {
     bool ready = false;
     {
-      const WaitScope unlocked;
+      const Unlocked unlocked;
       ready = call->wait_for(kWaitSlice);
     }
     if (ready) return take();
@@ -55,7 +55,7 @@ void Pending::cancel_and_confirm() {
   const std::shared_ptr<Call> call = inner_call_;
   if (!call) return;
   for (bool asked = false, over = false; !over; asked = true) {
-    const WaitScope unlocked;
+    const Unlocked unlocked;
     if (!asked) call->cancel();
     over = call->wait_for(kWaitSlice);
   }
@@ -83,14 +83,17 @@ bool Pending::is_ready() const {
 void Pending::cancel() {
   if (!inner_call_ || inner_generation_ != fork_generation()) return;
   const std::shared_ptr<Call> call = inner_call_;
-  nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   call->cancel();
 }
 
 void Pending::on_ready(std::function<void()> callback) {
   check_usable();
+  if (std::exchange(inner_is_heard_, true)) {
+    raise_error(ErrorCode::kConcurrentUse, "something else waits for this call already");
+  }
   const std::shared_ptr<Call> call = inner_call_;
-  nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   call->on_ready(std::move(callback));
 }
 

@@ -63,7 +63,7 @@ class Pending {
   nb::object result();  // without waiting; EngineError if it is not there yet
   bool is_ready() const;
   void cancel();
-  void on_ready(std::function<void()> callback);
+  void on_ready(std::function<void()> callback);  // ConcurrentUseError: the second time
 
  private:
   void check_usable() const;
@@ -73,6 +73,7 @@ class Pending {
   std::shared_ptr<Call> inner_call_;  // empty once taken
   std::vector<Memory> inner_held_;
   uint64_t inner_generation_;
+  bool inner_is_heard_ = false;  // a callback was given
 };
 
 template <class T, class Convert>

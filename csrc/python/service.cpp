@@ -90,7 +90,7 @@ std::optional<nb::list> next_events(double timeout_seconds) {
   uint64_t dropped = 0;
   bool stopped = false;
   {
-    const WaitScope unlocked(/*is_service=*/true);
+    const Unlocked unlocked(/*is_service=*/true);
     std::unique_lock lock(state.mutex);
     state.asked.wait_for(lock, std::chrono::duration<double>(timeout_seconds),
                          [&] { return state.stopped || !state.lines.empty() || !state.new_lookups.empty(); });
@@ -135,7 +135,7 @@ void answer_lookup(uint64_t request, std::optional<Credentials> credentials, std
 
 // Levels as in Python's logging; above ERROR: silence.
 void set_log_level(int minimum) {
-  nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   if (minimum > static_cast<int>(LogLevel::kError)) {
     set_log_sink(nullptr, LogLevel::kError);
     return;

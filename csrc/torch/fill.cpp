@@ -1,5 +1,6 @@
 #include "fill.h"
 
+#include <torch/csrc/inductor/aoti_torch/c/shim.h>
 #include <torch/csrc/stable/ops.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "engine/base/interrupt.h"
 #include "engine/base/last_error.h"
 
 namespace s3dlio::torch_ops {
@@ -39,15 +41,29 @@ void check_read(const Source& source, std::string_view operation, uint64_t offse
             "), the object has " + std::to_string(read.object_size) + " bytes");
 }
 
+// A tensor keeps its shape when its storage is freed or made smaller (resize_, as FSDP does between the uses of a
+// parameter).
+void check_storage(const Source& source, std::string_view operation, const Tensor& out) {
+  int64_t stored = 0;
+  int64_t before = 0;  // elements in front of it
+  TORCH_ERROR_CODE_CHECK(aoti_torch_get_storage_size(out.get(), &stored));
+  TORCH_ERROR_CODE_CHECK(aoti_torch_get_storage_offset(out.get(), &before));
+  const auto needed = (static_cast<uint64_t>(before) + static_cast<uint64_t>(out.numel())) * out.element_size();
+  if (out.numel() == 0 || needed <= static_cast<uint64_t>(stored)) return;
+  raise(source, operation, ErrorCode::kInvalidArgument,
+        "out: its storage holds " + std::to_string(stored) + " bytes, the tensor takes " + std::to_string(needed) +
+            ": it was freed or made smaller (resize_); give it memory again first");
+}
+
 // Part of the destination on its way: read into memory of its own, to be copied when it is there.
 class Chunk {
  public:
-  Chunk(const Source& source, int64_t first, int64_t count, const Tensor& like, bool pinned, const std::string& etag)
+  Chunk(const Source& source, std::string_view operation, int64_t first, int64_t count, const Tensor& like, bool pinned,
+        const std::string& etag)
       : first_(first),
         count_(count),
         offset_(source.offset + static_cast<uint64_t>(first) * like.element_size()),
-        staging_(
-            torch::stable::empty({&count_, 1}, like.scalar_type(), std::nullopt, Device(DeviceType::CPU), pinned)) {
+        staging_(empty_on_cpu(source, operation, count, like.scalar_type(), pinned)) {
     GetOptions options;
     options.if_match = etag;
     read_ = source.store->get_into(source.key, offset_, bytes_of(staging_), std::move(options));
@@ -63,7 +79,7 @@ class Chunk {
   // Waits for the bytes and copies them; gives the object's etag.
   std::string finish(const Source& source, std::string_view operation, const Tensor& flat, bool pinned) {
     taken_ = true;
-    const ReadResult read = value_or_raise(read_.wait(), operation);
+    const ReadResult read = value_or_raise(wait_interruptibly(read_), operation);
     check_read(source, operation, offset_, size_of(staging_), read);
     Tensor whole = flat;
     Tensor part = torch::stable::narrow(whole, 0, first_, count_);
@@ -93,7 +109,7 @@ void fill_staged(const Source& source, std::string_view operation, const Tensor&
     const size_t most = etag.empty() ? 1 : kChunksAhead;
     while (next < total && ahead.size() < most) {
       const int64_t count = std::min(step, total - next);
-      ahead.emplace_back(source, next, count, out, pinned, etag);
+      ahead.emplace_back(source, operation, next, count, out, pinned, etag);
       next += count;
     }
     etag = ahead.front().finish(source, operation, flat, pinned);
@@ -126,14 +142,25 @@ std::span<std::byte> bytes_of(const Tensor& tensor) {
   return {static_cast<std::byte*>(tensor.mutable_data_ptr()), size_of(tensor)};
 }
 
+Tensor empty_on_cpu(const Source& source, std::string_view operation, int64_t count, ScalarType type, bool pinned) {
+  try {
+    return torch::stable::empty({&count, 1}, type, std::nullopt, Device(DeviceType::CPU), pinned);
+  } catch (const std::exception&) {  // torch's text names its own source files, and no size
+    raise(source, operation, ErrorCode::kNoSpace,
+          "the system has no " + std::string(pinned ? "pinned " : "") + "memory for a tensor of " +
+              std::to_string(count) + " elements");
+  }
+}
+
 void fill(const Source& source, std::string_view operation, const Tensor& out) {
   if (!out.is_contiguous()) {
     raise(source, operation, ErrorCode::kInvalidArgument, "out: expected a contiguous tensor; call .contiguous()");
   }
+  check_storage(source, operation, out);
   if (!out.is_cpu()) return fill_staged(source, operation, out, true);
   if (staging_is_forced() && out.numel() > 0) return fill_staged(source, operation, out, false);
   const auto bytes = bytes_of(out);
-  auto read = source.store->get_into(source.key, source.offset, bytes, {}).wait();
+  auto read = wait_interruptibly(source.store->get_into(source.key, source.offset, bytes, {}));
   check_read(source, operation, source.offset, bytes.size(), value_or_raise(std::move(read), operation));
 }
 

@@ -10,18 +10,18 @@
 #include <utility>
 #include <vector>
 
+#include "engine/base/interrupt.h"
 #include "engine/base/per_process.h"
 #include "engine/memory/huge_pages.h"
 #include "engine/store/file/file_store.h"
+#include "engine/transfer/slab.h"
 #include "engine/transfer/store_handles.h"
 #include "fill.h"
 
 namespace s3dlio::torch_ops {
 namespace {
 
-using torch::headeronly::DeviceType;
 using torch::headeronly::ScalarType;
-using torch::stable::Device;
 
 Source source_of(int64_t handle, const std::string& key, int64_t offset, std::string_view operation) {
   auto place = transfer::find_store(static_cast<uint64_t>(handle));
@@ -40,39 +40,38 @@ Source source_of(int64_t handle, const std::string& key, int64_t offset, std::st
 
 // ---- read_ranges ----
 
-uint64_t total_of(const Source& source, const std::vector<int64_t>& starts, const std::vector<int64_t>& ends) {
+template <class T>
+T checked(const Source& source, Result<T> result) {
+  if (!result) raise(source, "read_ranges", result.error().code, std::move(result.error().message));
+  return std::move(result).value();
+}
+
+std::vector<transfer::Span> spans_of(const Source& source, const std::vector<int64_t>& starts,
+                                     const std::vector<int64_t>& ends) {
   if (starts.size() != ends.size()) {
     raise(source, "read_ranges", ErrorCode::kInvalidArgument,
           std::to_string(starts.size()) + " starts need as many ends; found " + std::to_string(ends.size()));
   }
-  uint64_t total = 0;
-  for (size_t i = 0; i < starts.size(); ++i) {
-    if (starts[i] < 0 || ends[i] <= starts[i]) {
-      raise(source, "read_ranges", ErrorCode::kInvalidArgument,
-            "the range [" + std::to_string(starts[i]) + ", " + std::to_string(ends[i]) +
-                ") holds no bytes; expected 0 <= start < end");
-    }
-    total += static_cast<uint64_t>(ends[i] - starts[i]);
-  }
-  return total;
+  std::vector<transfer::Span> spans;
+  for (size_t i = 0; i < starts.size(); ++i) spans.push_back(checked(source, transfer::span_of(starts[i], ends[i])));
+  return spans;
 }
 
 Tensor read_ranges(int64_t store, std::string key, std::vector<int64_t> starts, std::vector<int64_t> ends,
                    bool pin_memory) {
   const Source source = source_of(store, key, 0, "read_ranges");
-  const int64_t total = static_cast<int64_t>(total_of(source, starts, ends));
+  const auto spans = spans_of(source, starts, ends);
+  const transfer::Slab layout = checked(source, transfer::lay_out(spans, 1));
   const Tensor slab =
-      torch::stable::empty({&total, 1}, ScalarType::Byte, std::nullopt, Device(DeviceType::CPU), pin_memory);
-  if (starts.empty()) return slab;
+      empty_on_cpu(source, "read_ranges", static_cast<int64_t>(layout.size), ScalarType::Byte, pin_memory);
+  if (spans.empty()) return slab;
   std::vector<RangeInto> ranges;
-  auto rest = bytes_of(slab);
-  if (!pin_memory) prefer_huge_pages(rest);
-  for (size_t i = 0; i < starts.size(); ++i) {
-    const auto size = static_cast<size_t>(ends[i] - starts[i]);
-    ranges.push_back({static_cast<uint64_t>(starts[i]), rest.first(size)});
-    rest = rest.subspan(size);
+  const auto memory = bytes_of(slab);
+  if (!pin_memory) prefer_huge_pages(memory);
+  for (size_t i = 0; i < spans.size(); ++i) {
+    ranges.push_back({spans[i].start, memory.subspan(layout.places[i], spans[i].end - spans[i].start)});
   }
-  auto read = source.store->get_ranges(source.key, ranges, {}).wait();
+  auto read = wait_interruptibly(source.store->get_ranges(source.key, ranges, {}));
   if (!read) {
     read.error().operation = "read_ranges";
     raise(std::move(read).error());

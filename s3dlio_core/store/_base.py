@@ -21,6 +21,7 @@ class StoreBase:
         self._tuning = tuning
         self._given_options = options
         self._closed = False
+        self._opened: dict[int, _ext.NativeStore] = {}  # by fork generation: one a process
         try:
             self._opener = Opener(location, tuning, options)
             self._open()
@@ -29,9 +30,9 @@ class StoreBase:
             raise
 
     def _open(self) -> _ext.NativeStore:
-        self._generation = _ext.fork_generation()
-        self._opened = self._opener.open()
-        return self._opened
+        # Threads of a forked child may come here at the same moment. No lock, which the fork could have left locked:
+        # setdefault() decides, and what it publishes is whole.
+        return self._opened.setdefault(_ext.fork_generation(), self._opener.open())
 
     def _native(self, *, needs_bucket: bool = True) -> _ext.NativeStore:
         """The engine's store; a forked child gets one of its own."""
@@ -40,9 +41,7 @@ class StoreBase:
         if needs_bucket and not self._location.bucket and not self._location.is_file:
             message = "the URI names no bucket, so only list_buckets() works; expected s3://bucket/"
             raise InvalidArgumentError(message, uri=self.uri)
-        if self._generation != _ext.fork_generation():
-            return self._open()
-        return self._opened
+        return self._opened.get(_ext.fork_generation()) or self._open()
 
     @staticmethod
     async def _awaited(pending: _ext.Pending[T]) -> T:
@@ -83,5 +82,5 @@ class StoreBase:
     def close(self) -> None:
         """Let go of the engine's store: connections close when the calls under way have ended. Harmless when closed."""
         self._closed = True
-        if self._generation == _ext.fork_generation():
-            self._opened.close()
+        if opened := self._opened.get(_ext.fork_generation()):
+            opened.close()

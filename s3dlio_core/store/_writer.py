@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from s3dlio_core import _ext
 from s3dlio_core._ext import PutResult
 from s3dlio_core._lifecycle import abort_at_exit
-from s3dlio_core.errors import ClosedError, StorageError, naming
+from s3dlio_core.errors import ClosedError, ConcurrentUseError, StorageError, naming
 
 __all__ = ["ObjectWriter"]
 
+T = TypeVar("T")
+
 
 class ObjectWriter(io.RawIOBase):
-    """Writes one object piece by piece, several parts on their way at once. Not for several threads at once.
+    """Writes one object piece by piece, several parts on their way at once.
+
+    For one thread at a time: another one that comes while a write is not over gets ConcurrentUseError, and nothing is
+    done.
 
     Nothing is visible before close(). Dropped without close(), or when its `with` block raises, it aborts.
 
@@ -55,10 +61,11 @@ class ObjectWriter(io.RawIOBase):
             Bytes taken: all of them. The memory may be changed again.
         Raises:
             ClosedError: After close() or abort().
+            ConcurrentUseError: While another thread's write is not over.
             StorageError: A part could not be sent; abort() is what remains.
         """
         size = self._size_of(data)
-        self._open_native().write(data).wait()
+        self._begin_write(data).wait()
         self._position += size
         return size
 
@@ -67,7 +74,7 @@ class ObjectWriter(io.RawIOBase):
         from s3dlio_core._async import result_of
 
         size = self._size_of(data)
-        await result_of(self._open_native().write(data))
+        await result_of(self._begin_write(data))
         self._position += size
         return size
 
@@ -75,29 +82,30 @@ class ObjectWriter(io.RawIOBase):
         """Complete the object; harmless when closed or aborted.
 
         Raises:
+            ConcurrentUseError: While another thread's write is not over; the writer stays open.
             StorageError: The object could not be completed; nothing is visible and nothing is left behind.
         """
-        if native := self._finish():
-            self.result = native.close().wait()
+        if pending := self._finish(_ext.NativeWriter.close):
+            self.result = pending.wait()
 
     async def close_async(self) -> None:
         """As close()."""
         from s3dlio_core._async import result_of
 
-        if native := self._finish():
-            self.result = await result_of(native.close())
+        if pending := self._finish(_ext.NativeWriter.close):
+            self.result = await result_of(pending)
 
     def abort(self) -> None:
         """Give up: nothing becomes visible, and what was sent is removed. Harmless after close() or another abort()."""
-        if native := self._finish():
-            native.abort().wait()
+        if pending := self._finish(_ext.NativeWriter.abort):
+            pending.wait()
 
     async def abort_async(self) -> None:
         """As abort()."""
         from s3dlio_core._async import result_of
 
-        if native := self._finish():
-            await result_of(native.abort())
+        if pending := self._finish(_ext.NativeWriter.abort):
+            await result_of(pending)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -138,12 +146,25 @@ class ObjectWriter(io.RawIOBase):
             naming(error, "write", self.uri)
             raise
 
-    def _open_native(self) -> _ext.NativeWriter:
-        if self._native is None:
+    def _begin_write(self, data: Any) -> _ext.Pending[None]:
+        native = self._native
+        if native is None:
             raise ClosedError("the writer is closed", operation="write", uri=self.uri)
-        return self._native
+        try:
+            return native.write(data)
+        except StorageError as error:
+            naming(error, "write", self.uri)
+            raise
 
-    def _finish(self) -> _ext.NativeWriter | None:
-        native, self._native = self._native, None
+    def _finish(self, end: Callable[[_ext.NativeWriter], _ext.Pending[T]]) -> _ext.Pending[T] | None:
+        """What ends the writer, under way; None where it ended before."""
+        pending = None
+        if native := self._native:
+            try:
+                pending = end(native)
+            except ConcurrentUseError as error:
+                naming(error, "write", self.uri)
+                raise
+        self._native = None
         super().close()
-        return native
+        return pending

@@ -6,8 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-import torch
-
 from s3dlio_core import _ext
 from s3dlio_core._bounded import Weighted
 from s3dlio_core._many import Steps
@@ -19,6 +17,7 @@ from s3dlio_core.errors import (
     RangeNotSatisfiableError,
 )
 from s3dlio_core.store import Store
+from s3dlio_torch._memory import pinned
 from s3dlio_torch._overlap import Turns
 from s3dlio_torch.dcp.load_item import LoadItem, Piece
 
@@ -190,8 +189,8 @@ def _memory(batch: _Batch) -> memoryview:
     size = batch.bounce_bytes
     if not size:
         return memoryview(b"")
-    if any(item.pinned for item, _, _ in batch.pieces):
-        return _ext.window(torch.empty(size, dtype=torch.uint8, pin_memory=True), size)
+    if any(item.pinned for item, _, _ in batch.pieces) and (memory := pinned(size)) is not None:
+        return _ext.window(memory, size)
     return _ext.allocate(size).memoryview()
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from s3dlio_core import _ext
 from s3dlio_torch._overlap import Span, span_of
+from s3dlio_torch._storage import check_storage
 from s3dlio_torch.dcp.load_box import Box
 
 __all__ = ["Destination", "plain_span"]
@@ -47,6 +48,7 @@ class Destination:
     def memory(self, start: int, size: int) -> memoryview:
         """Its bytes [start, start + size), counted from the first element, to be written to."""
         if self._memory is None:
+            check_storage(self._tensor, "load")
             storage = self._tensor.untyped_storage()
             flat = torch.empty(0, dtype=torch.uint8).set_(storage)
             self._memory = _ext.window(flat, storage.nbytes())

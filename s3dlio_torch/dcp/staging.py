@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch.distributed.checkpoint.staging import DefaultStager, StagingOptions
 
+from s3dlio_torch._memory import pinned
+
 __all__ = ["StageForAsyncSave", "Stopped", "StagingRing"]
 
 _LOOK_SECONDS = 0.2  # how soon a waiting thread notices that the save has failed
@@ -46,7 +48,8 @@ class StagingRing:
         with self._lock:
             if self._unmade and self._free.empty():
                 self._unmade -= 1
-                return torch.empty(self.size, dtype=torch.uint8, pin_memory=torch.accelerator.is_available())
+                memory = pinned(self.size) if torch.accelerator.is_available() else None
+                return torch.empty(self.size, dtype=torch.uint8) if memory is None else memory
         while not self._stop.is_set():
             try:
                 return self._free.get(timeout=_LOOK_SECONDS)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 
+from s3dlio_torch._storage import check_storage
 from s3dlio_torch.dcp.staging import StagingRing
 
 __all__ = ["Piece", "bytes_of", "in_frames", "pieces_of"]
@@ -23,7 +24,12 @@ class Piece(NamedTuple):
 
 
 def bytes_of(tensor: torch.Tensor) -> torch.Tensor:
-    """A contiguous CPU tensor's memory: uint8, shape [nbytes]."""
+    """A contiguous CPU tensor's memory: uint8, shape [nbytes].
+
+    Raises:
+        InvalidArgumentError: Its storage was freed or made smaller.
+    """
+    check_storage(tensor, "save")
     view = torch.empty(0, dtype=torch.uint8)
     offset = tensor.storage_offset() * tensor.itemsize
     return view.set_(tensor.untyped_storage(), offset, (tensor.numel() * tensor.itemsize,), (1,))
@@ -41,6 +47,7 @@ def pieces_of(
     """
     if tensor.numel() == 0:
         return
+    check_storage(tensor, "save")
     if tensor.device.type == "cpu" and tensor.is_contiguous() and not _has_lazy_bits(tensor):
         memory = bytes_of(tensor)
         if first_bytes:

@@ -12,6 +12,7 @@ from s3dlio_core import PutResult, Store, Tuning
 from s3dlio_core.errors import InvalidArgumentError
 from s3dlio_core.safetensors_header import build_header
 from s3dlio_torch._overlap import identity_of, overlapping_names
+from s3dlio_torch._storage import check_storage
 from s3dlio_torch._stores import Stores
 from s3dlio_torch._upload import TensorUpload
 from s3dlio_torch.safetensors._dtypes import dtype_name
@@ -117,6 +118,10 @@ def check_kinds(tensors: Mapping[str, torch.Tensor], uri: str) -> None:
             raise _refusal(f'tensor "{name}" is {tensor.layout}; expected a dense one: call .to_dense()', uri)
         if tensor.device.type == "meta":
             raise _refusal(f'tensor "{name}" is on the meta device: it has no bytes', uri)
+        try:
+            check_storage(tensor, "save_file", uri)
+        except InvalidArgumentError as error:
+            raise _refusal(f'tensor "{name}": {error.message}', uri) from None
         if not tensor.is_contiguous():
             message = f'tensor "{name}" is not contiguous: call .contiguous(), or save what it is a view of'
             raise _refusal(message, uri)

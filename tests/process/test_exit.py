@@ -7,13 +7,17 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from pathlib import Path
 
 import pytest
 from servers.access import credentials_of
 from servers.content import MIB, content
 from servers.fault_server import FaultServer
 from waiting import wait_until
+
+from s3dlio_core import LocalIOError, _service, open_store
 
 DATA = content(3 * MIB + 17, seed=32)
 
@@ -232,3 +236,163 @@ def test_killed_in_the_middle_of_a_write_to_disk(server: FaultServer, tmp_path) 
         assert store.get("half") == b"before"
     left = [name for _, _, names in os.walk(tmp_path / "root") for name in names]
     assert left == ["half"], "the dead writer's temporary was not swept"
+
+
+# ---- daemon threads that are in the middle of something ----
+
+DAEMON_WORK = {
+    "get": "store.get('a')",
+    "get_into": "store.get_into('a', out)",
+    "checksum": "crc32(out)",
+    "memory": "_ext.allocate(300_000)",
+    "put": "store.put(f'b{index}', out)",
+    "writer": "writer = store.open_writer(f'w{index}'); writer.write(out); writer.close()",
+    "prefetch": "list(store.prefetch(['a'] * 8))",
+    "tensor": "store.put(f'b{index}', tensor)",
+    "op": "ops.read_into(store, 'a', tensor)",
+}
+
+
+@pytest.mark.parametrize(
+    ("work", "kind"),
+    # importing torch takes seconds, and its door is the same for all
+    [(work, kind) for work in DAEMON_WORK for kind in ("s3", "file") if kind == "file" or work not in ("tensor", "op")],
+)
+def test_sys_exit_while_daemon_threads_work(server: FaultServer, tmp_path: Path, work: str, kind: str) -> None:
+    """Python ends threads that want the GIL back by unwinding them, which C++ frames answer with abort()."""
+    if work == "op":
+        pytest.importorskip("s3dlio_torch.ops", reason="built without torch", exc_type=ImportError)
+    body = f"""
+        import sys, threading
+        from s3dlio_core import _ext, open_store
+        from s3dlio_core.checksum import crc32
+        if {kind!r} != "s3":
+            store = open_store({f"{kind}://{tmp_path}"!r})
+        out = bytearray(200_000)
+        store.put("a", out)
+        if {work in ("tensor", "op")}:
+            import torch
+            tensor = torch.zeros(200_000, dtype=torch.uint8)
+        if {work == "op"}:
+            from s3dlio_torch import ops
+        turns = threading.Semaphore(0)
+        def run(index):
+            while True:
+                {DAEMON_WORK[work]}
+                turns.release()
+        for index in range(8):
+            threading.Thread(target=run, args=(index,), daemon=True).start()
+        for _ in range(20):
+            turns.acquire()
+        sys.exit(3)
+    """
+    for _ in range(1 if work in ("tensor", "op") else 3):
+        done, _ = run(server, body)
+        assert (done.returncode, done.stderr) == (3, "")
+
+
+def test_ctrl_c_ends_a_waiting_op(server: FaultServer) -> None:
+    pytest.importorskip("s3dlio_torch.ops", reason="built without torch", exc_type=ImportError)
+    server.fault(times=None, stall_head=True)
+    body = """
+        import torch
+        from s3dlio_torch import ops
+        handle, out = ops.handle_of(store), torch.zeros(1 << 20, dtype=torch.uint8)
+        for read in (
+            lambda: ops.read_into(store, 'slow', out),
+            lambda: ops.read_ranges(store, 'slow', [(0, 10)]),
+            lambda: torch.ops.s3dlio.read_into(handle, 'slow', out, 0),
+        ):
+            try:
+                print('waiting', flush=True)
+                try:
+                    read()
+                except RuntimeError as error:  # a bare op: Python raises KeyboardInterrupt at its next step
+                    print(repr(error), flush=True)
+            except KeyboardInterrupt:
+                print('interrupted', flush=True)
+    """
+    process = subprocess.Popen(program(server, body), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    seen = 0
+    for _ in range(3):
+        assert process.stdout.readline() == "waiting\n"
+        wait_until(lambda seen=seen: len(server.requests) > seen)
+        seen = len(server.requests)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "interrupted\n"
+    out, err = process.communicate(timeout=20)
+    assert (out, err, process.returncode) == ("", "", 0)
+
+
+def test_waiting_op_is_taken_back_at_exit(server: FaultServer) -> None:
+    pytest.importorskip("s3dlio_torch.ops", reason="built without torch", exc_type=ImportError)
+    server.fault(times=None, stall_head=True)
+    body = """
+        import sys, threading
+        import torch
+        from s3dlio_torch import ops
+        out = torch.zeros(1 << 20, dtype=torch.uint8)
+        threading.Thread(target=lambda: ops.read_into(store, 'slow', out), daemon=True).start()
+        sys.stdin.readline()
+        from s3dlio_core import _ext
+        ended_in_time = _ext.shutdown(5.0)
+        print(ended_in_time, flush=True)
+        sys.exit(3)
+    """
+    process = subprocess.Popen(
+        program(server, body), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_until(lambda: server.requests)
+    began = time.monotonic()
+    out, err = process.communicate("go\n", timeout=20)
+    assert (out, err, process.returncode) == ("True\n", "", 3)
+    assert time.monotonic() - began < 4, "the end waited for a call that nobody took back"
+
+
+# ---- where it cannot work ----
+
+
+def test_a_sub_interpreter_is_refused_and_the_main_one_works_on(tmp_path: Path) -> None:
+    attempt = (
+        "try:\n    import s3dlio_core\n"
+        "except ImportError as error:\n    assert 'main interpreter' in str(error), error\n"
+        "else:\n    raise AssertionError('imported')\n"
+    )
+    body = f"""
+        try:
+            import _interpreters as interpreters
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+        import s3dlio_core
+        store = s3dlio_core.open_store({f"file://{tmp_path}"!r})
+        for _ in range(2):
+            other = interpreters.create()
+            told = interpreters.run_string(other, {attempt!r})
+            assert told is None, told
+            interpreters.destroy(other)
+            store.put("a", b"abc")
+            assert store.get("a") == b"abc"
+        print("ok")
+    """
+    command = [sys.executable, "-X", "dev", "-c", textwrap.dedent(body)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("ok\n", "", 0)
+
+
+def test_no_thread_to_be_had_is_a_typed_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in a container whose pids are used up; and the next call tries again."""
+    monkeypatch.setattr(_service, "_thread", None)
+
+    def refused(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        with pytest.raises(LocalIOError, match="can't start new thread") as caught:
+            open_store(f"file://{tmp_path}/")
+        assert caught.value.operation == "open"
+    with open_store(f"file://{tmp_path}/") as store:
+        store.put("a", b"abc")
+    assert _service._thread is not None
+    assert _service._thread.is_alive()

@@ -19,7 +19,7 @@ from servers.access import credentials_of
 from servers.content import MIB, content
 from servers.fault_server import FaultServer
 
-from s3dlio_core import Store, Tuning, open_store
+from s3dlio_core import Buffer, Store, Tuning, get, open_store
 
 DATA = content(3 * MIB + 17, seed=30)
 
@@ -186,3 +186,83 @@ def test_multiprocessing(server: FaultServer, method: str) -> None:
         answers.close()
         answers.join_thread()
         assert store.get("a") == DATA
+
+
+# ---- threads of a child that come at the same moment ----
+
+
+def all_at_once(count: int, work: Callable[[int], object]) -> bytes:
+    """b"ok", or what went wrong first, of `count` threads that begin together."""
+    barrier = threading.Barrier(count)
+    failures: list[str] = []
+
+    def run(index: int) -> None:
+        barrier.wait()
+        try:
+            work(index)
+        except BaseException as error:
+            failures.append(repr(error))
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return failures[0].encode() if failures else b"ok"
+
+
+def written(store: Store, index: int) -> None:
+    with store.open_writer(f"written-{index}") as writer:
+        writer.write(DATA)
+    assert store.get(f"written-{index}") == DATA
+
+
+FIRST_USES: dict[str, Callable[[Store, int], object]] = {
+    "get": lambda store, index: reads_all(store) == b"same" or 1 / 0,
+    "prefetch": lambda store, index: [1 / (data == DATA) for _, data in store.prefetch(["a"] * 3)],
+    "writer": written,
+    "kept store of a verb": lambda store, index: 1 / (get(store.uri_of("a")) == DATA),
+    "list": lambda store, index: 1 / len(list(store.list())),
+    "memory": lambda store, index: 1 / (Buffer(DATA) == DATA),
+}
+
+
+@pytest.mark.parametrize("use", list(FIRST_USES))
+def test_threads_of_a_child_use_the_store_at_the_same_moment(
+    store: Store, server: FaultServer, monkeypatch: pytest.MonkeyPatch, use: str
+) -> None:
+    credentials = credentials_of(server)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", credentials["endpoint_url"])
+    for name in ("region", "access_key_id", "secret_access_key"):
+        monkeypatch.setenv(f"AWS_{name.upper()}", credentials[name])
+    FIRST_USES[use](store, 0)
+    for _ in range(5):
+        assert in_child(lambda: all_at_once(8, lambda index: FIRST_USES[use](store, index))) == b"ok"
+
+
+def test_whoever_comes_meanwhile_gets_a_whole_store(tmp_path: Path) -> None:
+    """Not the parent's: while one thread of the child opens the store anew, another one finds either none or that."""
+    with open_store(f"file://{tmp_path}") as store:
+        store.put("a", DATA)
+
+        def work() -> bytes:
+            opening, opened = threading.Event(), threading.Event()
+            opener, first = store._opener.open, threading.Lock()
+
+            def slow_open() -> object:
+                if first.acquire(blocking=False):
+                    opening.set()
+                    assert opened.wait(10)
+                return opener()
+
+            store._opener.open = slow_open  # type: ignore[method-assign,assignment]
+            said: list[bytes] = []
+            thread = threading.Thread(target=lambda: said.append(reads_all(store)))
+            thread.start()
+            assert opening.wait(10)
+            meanwhile = reads_all(store)
+            opened.set()
+            thread.join()
+            return b" ".join([meanwhile, *said])
+
+        assert in_child(work) == b"same same"

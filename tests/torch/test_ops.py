@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from servers.content import MIB, content
 from servers.fault_server import FaultServer
 
 from s3dlio_core import (
     ClosedError,
     InvalidArgumentError,
+    NoSpaceError,
     ObjectNotFoundError,
     RangeNotSatisfiableError,
     ServerError,
@@ -192,6 +195,50 @@ def test_forked_child_asks_anew(local: Store) -> None:
     assert grows
 
 
+def test_an_old_error_is_not_raised_for_another_object(store: Store) -> None:
+    """The engine keeps the last error of the thread, which nobody took where a bare op failed and was caught."""
+    out = torch.zeros(100, dtype=torch.uint8)
+    with pytest.raises(RuntimeError, match="old"):
+        torch.ops.s3dlio.read_into(ops.handle_of(store), "old", out, 0)
+    with pytest.raises(RuntimeError) as caught:
+        ops.read_into(store, "a", "no tensor")
+    assert not isinstance(caught.value, ObjectNotFoundError)
+    assert "old" not in str(caught.value)
+
+
+EDGES = [-(2**63), -1, 0, 1, 999, 2**31, 2**32, 2**62, 2**63 - 200, 2**63 - 1]
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ranges=st.lists(st.tuples(st.sampled_from(EDGES), st.sampled_from(EDGES)), max_size=4))
+def test_numbers_at_the_edge(local: Store, ranges: list[tuple[int, int]]) -> None:
+    """Right bytes or an error of ours, and no crash; ends of 2**63 - 1 twice have a sum of -2 in 64 bits."""
+    handle = ops.handle_of(local)
+    total = sum(max(end - start, 0) for start, end in ranges)
+    if 2**20 < total < 2**46:
+        return  # memory that this machine might really have
+    try:
+        got = [as_bytes(piece) for piece in ops.read_ranges(handle, "a", ranges)]
+    except (InvalidArgumentError, NoSpaceError, RangeNotSatisfiableError):
+        assert any(end <= start or start < 0 or end > len(DATA) for start, end in ranges)
+    else:
+        assert got == [DATA[start:end] for start, end in ranges]
+    for start, _ in ranges:
+        try:
+            ops.read_into(handle, "a", torch.zeros(10, dtype=torch.uint8), offset=start)
+        except (InvalidArgumentError, RangeNotSatisfiableError):
+            assert not 0 <= start <= len(DATA) - 10
+
+
+def test_ends_whose_sum_wraps_round(local: Store) -> None:
+    most = 2**63 - 1
+    for starts, ends in (([0, 0], [most, most]), ([0, 0, 0], [most, most, 100]), ([0], [most])):
+        with pytest.raises((InvalidArgumentError, NoSpaceError), match=r"together|no memory"):
+            ops.read_ranges(local, "a", list(zip(starts, ends, strict=True)))
+        with pytest.raises(RuntimeError, match=r"together|no memory"):
+            torch.ops.s3dlio.read_ranges(ops.handle_of(local), "a", starts, ends, False)
+
+
 # ---- what torch sees ----
 
 
@@ -205,6 +252,17 @@ def test_version_counter(local: Store) -> None:
     ops.read_into(local, "a", out)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         product.backward()
+
+
+def test_version_counter_goes_up_by_one_however_it_is_read(local: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On an accelerator the op copies into parts of `out`, which are changes of their own to torch."""
+    monkeypatch.setenv("S3DLIO_TORCH_FORCE_STAGING", "1")
+    local.put("big", content(40 * MIB, seed=43))
+    for size in (64, 40 * MIB):  # one chunk, and three
+        out = torch.zeros(size, dtype=torch.uint8)
+        before = out._version
+        ops.read_into(local, "big", out)
+        assert out._version == before + 1
 
 
 def test_opcheck(local: Store, tmp_path: Path) -> None:

@@ -52,6 +52,8 @@ std::string_view name_of(ErrorCode code) {
       return "Cancelled";
     case ErrorCode::kClosed:
       return "Closed";
+    case ErrorCode::kConcurrentUse:
+      return "ConcurrentUse";
     case ErrorCode::kInternal:
       return "Internal";
   }

@@ -38,6 +38,7 @@ enum class ErrorCode : uint8_t {
   kUnsupported,          // this store cannot do that
   kCancelled,            // the caller took the call back
   kClosed,               // the writer, stream or store was already closed
+  kConcurrentUse,        // another thread is inside what is for one thread at a time
   kInternal,             // a defect of ours
 };
 std::string_view name_of(ErrorCode code);

@@ -16,9 +16,13 @@ constexpr uint64_t kUnknownSize = 8 << 20;
 // How long a consumer waits for a batch when one object is there already.
 constexpr std::chrono::microseconds kLinger(300);
 
+// More than any machine has; what callers say beyond it must not make the sum of the shares wrap round.
+constexpr uint64_t kMostShare = uint64_t{1} << 48;
+constexpr uint64_t kMostWindow = uint64_t{1} << 62;
+
 uint64_t window_share(const FetchItem& item) {
-  if (item.end > item.start) return item.end - item.start;
-  return item.size ? *item.size - std::min(*item.size, item.start) : kUnknownSize;
+  if (item.end > item.start) return std::min(item.end - item.start, kMostShare);
+  return item.size ? std::min(*item.size - std::min(*item.size, item.start), kMostShare) : kUnknownSize;
 }
 
 // Shared by the consumer's handle and by what runs; the handle's destructor waits until nothing runs.
@@ -27,6 +31,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   Stream(std::shared_ptr<ObjectStore> store, FetchOptions options)
       : inner_store_(std::move(store)), inner_options_(options) {
     inner_options_.window_requests = std::max(1u, inner_options_.window_requests);
+    inner_options_.window_bytes = std::min(inner_options_.window_bytes, kMostWindow);
   }
 
   void push(std::vector<FetchItem> items) {

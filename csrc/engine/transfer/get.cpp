@@ -8,6 +8,7 @@
 #include "engine/transfer/document_call.h"
 #include "engine/transfer/objects.h"
 #include "engine/transfer/read.h"
+#include "engine/transfer/slab.h"
 
 namespace s3dlio::transfer {
 namespace {
@@ -159,14 +160,17 @@ Future<FetchedObject> get_range(std::shared_ptr<Context> context, std::string ke
     Error error = ByteRange::make(start, *end).error();
     return ready_future<FetchedObject>(named(std::move(error), *context, "get_range", key));
   }
+  if (auto error = unreachable(start)) {
+    return ready_future<FetchedObject>(named(std::move(*error), *context, "get_range", key));
+  }
   return PromisedRead<FetchedObject>::launch(std::make_shared<ReadToBuffer>(
       std::move(context), "get_range", std::move(key), std::move(options), start, end.value_or(UINT64_MAX)));
 }
 
 Future<ReadResult> get_into(std::shared_ptr<Context> context, std::string key, uint64_t offset,
                             std::span<std::byte> out, GetOptions options) {
-  if (offset > UINT64_MAX - out.size()) {
-    return ready_future<ReadResult>(named(past_the_end(offset, 0), *context, "get_into", key));
+  if (auto error = unreachable(offset)) {
+    return ready_future<ReadResult>(named(std::move(*error), *context, "get_into", key));
   }
   if (!out.empty()) {
     return PromisedRead<ReadResult>::launch(
@@ -187,8 +191,8 @@ Future<RangesResult> get_ranges(std::shared_ptr<Context> context, std::string ke
   bool any = false;
   for (const RangeInto& range : ranges) {
     any |= !range.out.empty();
-    if (range.offset > UINT64_MAX - range.out.size()) {
-      return ready_future<RangesResult>(named(past_the_end(range.offset, 0), *context, "get_ranges", key));
+    if (auto error = unreachable(range.offset)) {
+      return ready_future<RangesResult>(named(std::move(*error), *context, "get_ranges", key));
     }
   }
   if (any) {
