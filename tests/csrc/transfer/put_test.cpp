@@ -696,7 +696,7 @@ TEST_CASE("deletes go in batches; what is missing is no error; bad keys are repo
   CHECK_FALSE(world.value(world.store->delete_many({"gone"}))[0].error);
 }
 
-TEST_CASE("U14: where deletion in batches is refused, keys are deleted one by one") {
+TEST_CASE("U17: where deletion in batches is refused, keys are deleted one by one") {
   for (const auto& [status, code] :
        {std::pair{400, "MalformedXML"}, std::pair{400, ""}, std::pair{400, "BadDigest"}, std::pair{403, "AccessDenied"},
         std::pair{403, ""}, std::pair{405, "MethodNotAllowed"}, std::pair{405, ""}, std::pair{411, ""},
@@ -735,7 +735,7 @@ TEST_CASE("U14: where deletion in batches is refused, keys are deleted one by on
   }
 }
 
-TEST_CASE("U14: what every request would meet is not asked for one by one") {
+TEST_CASE("U17: what every request would meet is not asked for one by one") {
   for (const auto& [status, code] : {std::pair{403, "InvalidAccessKeyId"}, std::pair{404, "NoSuchBucket"}}) {
     CAPTURE(code);
     World world;
