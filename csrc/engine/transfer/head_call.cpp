@@ -39,7 +39,9 @@ std::optional<ServiceError> HeadCall::conclude(http::Outcome&) {
     return ServiceError{make_error(ErrorCode::kProtocol, "HEAD was answered without a Content-Length"),
                         Verdict::kAskOtherwise};
   }
-  if (!same_etag(answer.headers.find("ETag").value_or(""), inner_told_.headers.find("ETag").value_or(""))) {
+  const std::string_view etag = answer.headers.find("ETag").value_or("");
+  const std::string_view told = inner_told_.headers.find("ETag").value_or("");
+  if (etag != told && !same_etag(etag, told)) {
     inner_asks_size_ = false;  // look again at what is there now
     return ServiceError{
         make_error(ErrorCode::kPreconditionFailed, "the object was replaced between two questions about it"),

@@ -311,7 +311,8 @@ std::shared_ptr<Call> Read::size_call() {
           std::lock_guard lock(self->inner_mutex_);
           self->inner_calls_.remove(&call);
           // Not being allowed to look is no failure; and another generation's size says nothing about ours.
-          if (result && same_etag(result->etag, self->inner_facts_->etag) &&
+          if (result &&
+              (result->etag == self->inner_facts_->etag || same_etag(result->etag, self->inner_facts_->etag)) &&
               result->size != self->inner_facts_->total) {
             Error error = compressed_error(std::to_string(self->inner_facts_->total) + " bytes for an object of " +
                                            std::to_string(result->size));

@@ -62,6 +62,21 @@ TEST_CASE("G32: a server that ignores ranges says it with the whole object, whic
   CHECK(world.value(world.store->head("a", "")).size == 3 * kMiB);
 }
 
+TEST_CASE("G32: neither a length nor an etag: the size is found all the same") {
+  World world;
+  world.s3.store("a", random_bytes(5000));
+  world.s3.tamper = [](const Seen& seen, int, Reply& reply) {
+    http::Headers kept;
+    for (const auto& [name, value] : reply.headers) {
+      if (name != "ETag") kept.add(name, value);
+    }
+    reply.headers = kept;
+    if (is_head(seen)) reply.no_length = true;
+  };
+  CHECK(world.value(world.store->head("a", "")).size == 5000);
+  CHECK(world.client->seen.size() == 2);
+}
+
 TEST_CASE("G32: a size that nobody states is an error, not 0") {
   World world;
   world.s3.store("a", random_bytes(5000));
