@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
@@ -21,7 +21,8 @@ class S3Options:
         region: "eu-central-1"; default AWS_REGION, AWS_DEFAULT_REGION, the profile's, then "us-east-1". A redirect
             corrects it.
         endpoint_url: "http(s)://host[:port]" of a service that is not AWS; default AWS_ENDPOINT_URL_S3,
-            AWS_ENDPOINT_URL, the profile's.
+            AWS_ENDPOINT_URL, the s3 part of the profile's `services`, the profile's; none of these where
+            AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or the profile's ignore_configured_endpoint_urls is "true".
         profile: Section of ~/.aws/config and ~/.aws/credentials; default AWS_PROFILE, then "default".
         access_key_id: With secret_access_key: these credentials and no others.
         secret_access_key: See access_key_id.
@@ -102,12 +103,18 @@ class S3Options:
         variables = os.environ if environ is None else environ
         section = _profile_section(variables, self.profile or variables.get("AWS_PROFILE") or "default")
         first = _first_of(variables)
+        ignored = first("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or section.get("ignore_configured_endpoint_urls", "")
+        configured = (
+            None
+            if ignored.lower() == "true"
+            else first("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+            or _services_endpoint(section)
+            or section.get("endpoint_url")
+        )
         return replace(
             self,
             region=self.region or first("AWS_REGION", "AWS_DEFAULT_REGION") or section.get("region"),
-            endpoint_url=self.endpoint_url
-            or first("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-            or section.get("endpoint_url"),
+            endpoint_url=self.endpoint_url or configured,
             ca_bundle=self.ca_bundle or first("AWS_CA_BUNDLE_PATH", "AWS_CA_BUNDLE") or section.get("ca_bundle"),
         )
 
@@ -126,6 +133,34 @@ class S3Options:
             except TypeError as error:
                 raise InvalidArgumentError(f"{name} is {getattr(self, name)!r}: wrong type") from error
         return native
+
+
+_CHECKSUM_SETTINGS = (
+    ("request_checksum_calculation", "upload_checksum", "none"),
+    ("response_checksum_validation", "verify", "never"),
+)
+
+
+def checksum_tuning(profile: str | None, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What AWS_REQUEST_CHECKSUM_CALCULATION and AWS_RESPONSE_CHECKSUM_VALIDATION, or the profile's settings of these
+    names, make of Tuning: with "when_required" no checksum that S3 does not insist on. S3DLIO_* variables go before.
+
+    Raises:
+        InvalidArgumentError: Neither "when_supported" nor "when_required".
+    """
+    variables = os.environ if environ is None else environ
+    section = _profile_section(variables, profile or variables.get("AWS_PROFILE") or "default")
+    wanted = {}
+    for name, field_name, off in _CHECKSUM_SETTINGS:
+        value = variables.get(f"AWS_{name.upper()}") or section.get(name) or "when_supported"
+        if value.lower() not in ("when_supported", "when_required"):
+            message = (
+                f'{name} is "{value[:40]}" in the environment or the profile; expected when_supported or when_required'
+            )
+            raise InvalidArgumentError(message)
+        if value.lower() == "when_required" and not variables.get(f"S3DLIO_{field_name.upper()}"):
+            wanted[field_name] = off
+    return wanted
 
 
 def check_header_value(name: str, value: object) -> None:
@@ -153,8 +188,8 @@ def _first_of(variables: Mapping[str, str]) -> Any:
 
 
 def _profile_section(variables: Mapping[str, str], profile: str) -> dict[str, str]:
-    """The profile's settings in the config file; {} where there is none. botocore is too slow to import for three
-    words.
+    """The profile's settings in the config file, and as "services.s3.endpoint_url" what its services say of S3; {}
+    where there is none. botocore is too slow to import for this.
     """
     path = os.path.expanduser(variables.get("AWS_CONFIG_FILE") or "~/.aws/config")
     if not os.path.isfile(path):
@@ -173,5 +208,25 @@ def _profile_section(variables: Mapping[str, str], profile: str) -> dict[str, st
         raise InvalidArgumentError(message) from None
     for section in (f"profile {profile}", profile):
         if parser.has_section(section):
-            return dict(parser.items(section))
+            settings = dict(parser.items(section))
+            services = f"services {settings.get('services', '')}"
+            if not parser.has_section(services):
+                settings["services.missing"] = settings.get("services", "")
+            elif parser.has_option(services, "s3"):
+                settings |= {f"services.s3.{name}": value for name, value in _nested(parser.get(services, "s3"))}
+            return settings
     return {}
+
+
+def _services_endpoint(section: dict[str, str]) -> str | None:
+    if missing := section.get("services.missing"):
+        raise InvalidArgumentError(f'the profile names the services "{missing}", of which there is no section')
+    return section.get("services.s3.endpoint_url")
+
+
+def _nested(lines: str) -> Iterator[tuple[str, str]]:
+    """The settings written below another, one indented line each."""
+    for line in lines.splitlines():
+        name, equals, value = line.partition("=")
+        if equals:
+            yield name.strip(), value.strip()

@@ -44,8 +44,18 @@ std::string NativeStore::full_key(const std::string& prefix, nb::handle key) {
     PyErr_Clear();
     raise_error(ErrorCode::kInvalidArgument, "the key is no UTF-8: it holds a lone surrogate");
   }
-  if (size == 0) raise_error(ErrorCode::kInvalidArgument, "the key is empty");
+  // Below a prefix the empty key is that of the folder marker, an object of the prefix's own name, which listings hold.
+  if (size == 0 && prefix.empty()) raise_error(ErrorCode::kInvalidArgument, "the key is empty");
   return prefix + std::string(text, static_cast<size_t>(size));
+}
+
+bool NativeStore::is_write(std::string_view operation) {
+  return operation == "put" || operation == "open_writer" || operation == "copy";
+}
+
+// Reading and deleting a marker is what a user of a listing does; making one with a forgotten name is a mistake.
+void NativeStore::refuse_empty_key() {
+  raise_error(ErrorCode::kInvalidArgument, "the key is empty; expected a name below the store's prefix");
 }
 
 std::string NativeStore::key_below_prefix(std::string full) const {

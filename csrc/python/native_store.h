@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include "engine/object_store.h"
@@ -40,7 +41,9 @@ class NativeStore {
   auto call(const char* operation, nb::handle key, const Start& start) const {
     return named(operation, *inner_base_uri_ + text_of(key), [&] {
       const std::shared_ptr<ObjectStore> engine = shared();
-      return start(*engine, full_key(key));
+      std::string full = full_key(key);
+      if (is_write(operation) && full == inner_prefix_) refuse_empty_key();
+      return start(*engine, std::move(full));
     });
   }
   // As call(), for a call about no single key: what `start(engine)` gives.
@@ -50,6 +53,9 @@ class NativeStore {
   }
 
  private:
+  static bool is_write(std::string_view operation);
+  [[noreturn]] static void refuse_empty_key();
+
   template <class Work>
   static auto named(const char* operation, const std::string& uri, const Work& work) {
     try {

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from s3dlio_core.errors import InvalidArgumentError
+from s3dlio_core.options import checksum_tuning
 from s3dlio_core.store._fetch import FetchVerbs
 from s3dlio_core.store._reader import ObjectReader, open_reader
 from s3dlio_core.tuning import Tuning
@@ -72,7 +74,8 @@ def open_store(uri: str | os.PathLike[str], *, tuning: Tuning | None = None, **o
     Args:
         uri: "s3://bucket/prefix/", "file:///folder/" (page cache) or "direct:///folder/" (O_DIRECT). Keys are below it;
             a missing slash at its end is added.
-        tuning: Sizes, windows, times, retries; None: Tuning.from_environment().
+        tuning: Sizes, windows, times, retries; None: Tuning.from_environment(), for s3 with checksums as
+            AWS_REQUEST_CHECKSUM_CALCULATION and AWS_RESPONSE_CHECKSUM_VALIDATION want them.
         options: For s3: the fields of S3Options (region, endpoint_url, profile, ...); the environment fills what is
             missing.
     Raises:
@@ -85,7 +88,11 @@ def open_store(uri: str | os.PathLike[str], *, tuning: Tuning | None = None, **o
     if tuning is not None and not isinstance(tuning, Tuning):
         raise InvalidArgumentError(f"tuning is a {type(tuning).__name__}; expected s3dlio_core.Tuning")
     given = {name: value for name, value in options.items() if value is not None}
-    return Store(location, tuning or Tuning.from_environment(), given)
+    if tuning is None:
+        tuning = Tuning.from_environment()
+        if not location.is_file and (checksums := checksum_tuning(given.get("profile"))):
+            tuning = replace(tuning, **checksums)  # type: ignore[arg-type]
+    return Store(location, tuning, given)
 
 
 def _reopen(uri: str, tuning: Tuning, options: dict[str, Any]) -> Store:

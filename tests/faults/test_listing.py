@@ -8,7 +8,7 @@ import pytest
 from servers.fault_server import FaultServer, Reply, Request
 from servers.seaweedfs import LocalS3
 
-from s3dlio_core import DeleteError, ProtocolError, Store, stats
+from s3dlio_core import BucketNotFoundError, DeleteError, InvalidArgumentError, ProtocolError, Store, stats
 
 pytestmark = pytest.mark.usefixtures("counted")
 
@@ -196,6 +196,39 @@ def test_l1_hostile_names_come_back_as_they_are(fault_server: FaultServer, store
         assert store.get(key) == key.encode()
     folded = store.list_with_delimiter()
     assert list(folded.common_prefixes) == ["../", "/", "a/"]
+
+
+async def test_the_marker_at_the_prefix_itself_is_named_so_that_it_can_be_used(
+    fault_server: FaultServer, store_on
+) -> None:
+    """What consoles store for "create folder": an empty object of the folder's own name."""
+    for key in ("train/", "train/a"):
+        fault_server.put_object("data", key, b"" if key == "train/" else b"data")
+    store = store_on(fault_server, prefix="train/")
+    assert [(meta.key, meta.uri) for meta in store.list()] == [("", "s3://data/train/"), ("a", "s3://data/train/a")]
+    assert (store.get(""), store.head("").size, store.exists("")) == (b"", 0, True)
+    assert await store.get_async("") == b""
+    for write in (store.put, store.open_writer):
+        with pytest.raises(InvalidArgumentError, match="the key is empty"):
+            write("", b"x") if write == store.put else write("")
+    with pytest.raises(InvalidArgumentError, match="the key is empty"):
+        store.copy("a", "")
+    store.delete([meta.key for meta in store.list()])
+    assert list(store.list()) == []
+    with pytest.raises(InvalidArgumentError, match="the key is empty"):
+        store_on(fault_server).get("")
+
+
+async def test_l7_a_bucket_that_is_missing_is_an_error_of_exists(fault_server: FaultServer, store_on) -> None:
+    missing = store_on(fault_server, bucket="missing")
+    for _ in range(2):
+        with pytest.raises(BucketNotFoundError, match="head s3://missing/a"):
+            missing.exists("a")
+    with pytest.raises(BucketNotFoundError):
+        await missing.exists_async("a")
+    there = store_on(fault_server)
+    assert [there.exists(f"none{index}") for index in range(3)] == [False] * 3
+    assert (fault_server.count("head"), fault_server.count("list")) == (6, 4)  # the bucket is asked about once
 
 
 def test_deletion_that_fails_for_some(fault_server: FaultServer, store: Store) -> None:

@@ -49,6 +49,8 @@ struct Context {
   Window window;
   FirstByteEstimate first_byte;
   std::atomic<int64_t> clock_offset_seconds{0};
+  std::atomic<bool> bucket_seen{false};  // so a 404 without a body speaks of the object
+  std::atomic<bool> plain_heads{false};  // HEAD is asked without the checksum, which this service refuses
   std::atomic<bool> answered{
       false};  // the service has ever answered: then a refused connection is a hiccup, not a wrong address
 };

@@ -7,7 +7,7 @@
 
 #include "engine/base/log.h"
 #include "engine/transfer/document_call.h"
-#include "engine/transfer/head_call.h"
+#include "engine/transfer/look.h"
 
 namespace s3dlio::transfer {
 namespace {
@@ -30,20 +30,7 @@ Error named(Error error, const Context& context, std::string_view operation, std
 
 Future<ObjectMeta> head(std::shared_ptr<Context> context, std::string key, std::string version_id,
                         std::string_view operation) {
-  const bool want_checksum = context->tuning.verify == Verify::kWhenSupported;
-  const auto dialect = context->dialect;
-  Promise<ObjectMeta> promise;
-  auto call = std::make_shared<HeadCall>(
-      std::move(context), traits_of(operation, key), key,
-      [dialect, key, version_id = std::move(version_id), want_checksum] {
-        return dialect->head(key, version_id, want_checksum);
-      },
-      [promise](Result<ObjectMeta> result, const Call&) { promise.set(std::move(result)); });
-  promise.on_cancel([weak = std::weak_ptr<Call>(call)] {
-    if (const auto running = weak.lock()) running->cancel_soon();
-  });
-  call->launch();
-  return promise.future();
+  return look(std::move(context), std::move(key), std::move(version_id), operation);
 }
 
 Future<ListPage> list_page(std::shared_ptr<Context> context, ListRequest request) {

@@ -104,9 +104,36 @@ TEST_CASE("messages name the likely cause") {
   CHECK(noisy.error.message.size() < 600);
 }
 
+TEST_CASE("L8: a refusal names the option that leaves out what is refused") {
+  const auto dialect = dialect_of(path_options());
+  const auto message = [&](int status, std::string_view code, std::string_view words, std::string_view more = "") {
+    return dialect
+        ->read_error(answer(status), "<Error><Code>" + std::string(code) + "</Code><Message>" + std::string(words) +
+                                         "</Message>" + std::string(more) + "</Error>")
+        .error.message;
+  };
+  const std::string implies = "A header you provided implies functionality that is not implemented";
+  CHECK(says(message(501, "NotImplemented", implies, "<Header>If-None-Match</Header>"), "conditional_commit=False"));
+  CHECK_FALSE(says(message(501, "NotImplemented", implies, "<Header>If-None-Match</Header>"), "upload_checksum"));
+  CHECK(says(message(501, "NotImplemented", implies, "<Header>x-amz-checksum-crc64nvme</Header>"),
+             "upload_checksum=\"none\""));
+  CHECK_FALSE(
+      says(message(501, "NotImplemented", implies, "<Header>x-amz-checksum-crc64nvme</Header>"), "conditional_commit"));
+  CHECK(says(message(400, "InvalidArgument", "Unsupported header 'x-amz-checksum-mode' received"), "verify=\"never\""));
+  CHECK(
+      says(message(400, "InvalidRequest", "Value for x-amz-checksum-crc64nvme header is invalid."), "upload_checksum"));
+  const std::string unsaid = message(501, "NotImplemented", implies);
+  CHECK(says(unsaid, "upload_checksum=\"none\""));
+  CHECK(says(unsaid, "conditional_commit=False"));
+  CHECK_FALSE(says(message(403, "AccessDenied", "checksum"), "upload_checksum"));
+}
+
 TEST_CASE("a body that is not there leaves the headers to judge by") {
   const auto dialect = dialect_of(aws_options());
-  CHECK(dialect->read_error(answer(400), "").verdict == Verdict::kRefreshCredentials);  // HEAD with an expired token
+  const auto bare = dialect->read_error(answer(400), "");
+  CHECK(bare.verdict == Verdict::kRefreshCredentials);  // HEAD with an expired token
+  CHECK(bare.error.code == ErrorCode::kInvalidArgument);
+  CHECK_FALSE(says(bare.error.message, "token"));  // nothing says that it was one
   const auto elsewhere = dialect->read_error(answer(400, {{"x-amz-bucket-region", "us-west-2"}}), "");
   CHECK(elsewhere.verdict == Verdict::kRedirect);
   CHECK(dialect->read_error(answer(400, {{"x-amz-bucket-region", "us-west-2"}}), "").verdict ==

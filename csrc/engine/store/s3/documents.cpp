@@ -136,6 +136,8 @@ void read_error_fields(XmlReader& xml, ErrorDocument& error) {
       error.endpoint = xml.text();
     } else if (name == "Condition") {
       error.condition = xml.text();
+    } else if (name == "Header") {
+      error.header = xml.text();
     } else {
       xml.skip();
     }

@@ -18,6 +18,7 @@ struct ErrorDocument {
   std::string code, message, request_id;
   std::string region, endpoint;  // where a redirect leads
   std::string condition;         // which condition failed, for PreconditionFailed
+  std::string header;            // which header is meant, for NotImplemented
 };
 // nullopt: the body is no S3 error document (empty, HTML, broken off, ...).
 std::optional<ErrorDocument> read_error_document(std::string_view body);

@@ -1,4 +1,5 @@
 // What S3's error codes mean for us: which error the caller gets, and whether trying again makes sense.
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
@@ -85,7 +86,9 @@ constexpr std::array kRules{
     Rule{"InvalidRange", kRangeNotSatisfiable, Verdict::kFinal, "the range starts past the object's end"},
     Rule{"InvalidObjectState", kUnsupported, Verdict::kFinal, "the object is archived; restore it before reading"},
     Rule{"NotImplemented", kUnsupported, Verdict::kFinal,
-         "this service cannot do that; if it refuses checksum headers, set upload_checksum to none"},
+         "this service cannot do that; if it is a checksum header that it refuses: upload_checksum=\"none\" in Tuning; "
+         "if a "
+         "condition: conditional_commit=False for checkpoints"},
     Rule{"MethodNotAllowed", kUnsupported, Verdict::kFinal,
          "this cannot be done to that object, e.g. it is a delete marker"},
     Rule{"InvalidPart", kIntegrity, Verdict::kFinal, kRemedyPart},
@@ -184,6 +187,30 @@ std::string words_of(std::string_view page) {
   return one_line(out, 200);
 }
 
+bool mentions(std::string_view text, std::string_view word) {
+  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b; };
+  return std::search(text.begin(), text.end(), word.begin(), word.end(), same) != text.end();
+}
+
+// The option that leaves out what a service says it does not take; "" where it says nothing of the kind.
+std::string_view switch_for(ErrorCode code, const ErrorDocument& document) {
+  if (code != kUnsupported && code != kInvalidArgument) return {};
+  const auto says = [&](std::string_view word) {
+    return mentions(document.message, word) || mentions(document.header, word);
+  };
+  if (says("checksum-mode"))
+    return "this service takes no x-amz-checksum-mode: open the store with verify=\"never\" in its Tuning";
+  if (says("checksum") || says("content-md5") || says("trailer")) {
+    return "if this service knows no such checksums: upload_checksum=\"none\" in the store's Tuning";
+  }
+  if (says("if-none-match") || says("if-match") || says("conditional")) {
+    return "if this service has no conditional writes: conditional_commit=False for checkpoints, and no if_none_match "
+           "or "
+           "if_match elsewhere";
+  }
+  return {};
+}
+
 bool is_redirect_code(std::string_view code) {
   return code == "PermanentRedirect" || code == "TemporaryRedirect" || code == "Redirect" ||
          code == "AuthorizationHeaderMalformed" || code == "IncorrectEndpoint" || code == "WrongRegion";
@@ -197,6 +224,7 @@ bool asks_to_go_elsewhere(int status, std::string_view code) {
 
 ServiceError S3Dialect::judge(int status, const ErrorDocument& document, const http::ResponseHead* head) const {
   const Rule rule = rule_for(status, document.code);
+  std::string_view remedy_text = rule.remedy;
   ServiceError out;
   out.verdict = rule.verdict;
   Error& error = out.error;
@@ -208,10 +236,11 @@ ServiceError S3Dialect::judge(int status, const ErrorDocument& document, const h
   if (document.code == "PreconditionFailed" && document.condition == "If-None-Match") {
     error.code = kAlreadyExists;
   }
+  if (const std::string_view option = switch_for(rule.error, document); !option.empty()) remedy_text = option;
   std::string message = std::to_string(status);
   if (!error.service_code.empty()) message.append(" ").append(error.service_code);
   if (!document.message.empty()) message.append(": ").append(one_line(document.message, 300));
-  std::string_view remedy = rule.remedy;
+  std::string_view remedy = remedy_text;
   if (rule.error == kAccessDenied && inner_options_.unsigned_access) {
     remedy = "no credentials were sent, because unsigned_access is on; the bucket may not be public";
   } else if (status == 403 && document.code.empty()) {
@@ -280,11 +309,10 @@ ServiceError S3Dialect::read_error(const http::ResponseHead& head, std::string_v
     out.error.message += redact("; the answer is no error document; it says: " + words);
   }
   if (head.status == 400 && body.empty()) {
-    out.verdict = Verdict::kRefreshCredentials;
-    out.error.code = kCredentials;
-    out.error.message +=
-        "; no explanation was given; an expired session token is the usual cause, a wrong region the next: ";
+    out.verdict = Verdict::kRefreshCredentials;  // that is how an expired token meets a HEAD
+    out.error.message += "; no explanation was given: the service takes this request for malformed; ";
     out.error.message += kRemedyRegion;
+    out.error.message += ", and that the service is meant by endpoint_url";
     if (!endpoint().tls) out.error.message += "; or the server speaks TLS on this port: https://";
   }
   if (head.status == 403) {
