@@ -7,6 +7,7 @@
 #include <string>
 #include <system_error>
 
+#include "engine/base/thread.h"
 #include "engine/object_store.h"
 #include "errors.h"
 
