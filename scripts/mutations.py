@@ -221,6 +221,9 @@ def take_installed_engine() -> None:
         raise SystemExit("the package is not installed here: make build")
     module = Path(installed.origin)
     take_engine(module.parent / "lib" / "libs3dlio.so", module)
+    ops = module.parent.parent / "s3dlio_torch" / "_ops.so"
+    if ops.exists():  # tests of the ops are skipped without them
+        shutil.copy2(ops, TREE / "s3dlio_torch")
 
 
 def put_copy_in_front() -> None:

@@ -47,11 +47,21 @@ Meta meta_from(std::string key, uint64_t size, std::string etag, std::string ver
                std::string server_side_encryption, std::string sse_kms_key_id, const std::string& checksum_kind,
                std::string checksum, std::map<std::string, std::string> user_metadata, std::string uri) {
   if (uri.ends_with(key)) uri.resize(uri.size() - key.size());
-  return Meta{
-      {std::move(key), size, std::move(etag), std::move(version_id), last_modified, std::move(content_type),
-       std::move(content_encoding), std::move(storage_class), std::move(server_side_encryption),
-       std::move(sse_kms_key_id), checksum_kind_of(checksum_kind), std::move(checksum), std::move(user_metadata)},
-      std::make_shared<const std::string>(std::move(uri))};
+  ObjectMeta meta;
+  meta.key = std::move(key);
+  meta.size = size;
+  meta.etag = std::move(etag);
+  meta.version_id = std::move(version_id);
+  meta.last_modified = last_modified;
+  meta.content_type = std::move(content_type);
+  meta.content_encoding = std::move(content_encoding);
+  meta.storage_class = std::move(storage_class);
+  meta.server_side_encryption = std::move(server_side_encryption);
+  meta.sse_kms_key_id = std::move(sse_kms_key_id);
+  meta.checksum_kind = checksum_kind_of(checksum_kind);
+  meta.checksum = std::move(checksum);
+  meta.user_metadata = std::move(user_metadata);
+  return Meta{std::move(meta), std::make_shared<const std::string>(std::move(uri))};
 }
 
 // The constructor's arguments, by position: what pickle stores.

@@ -3,6 +3,11 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 
+#include <exception>
+#include <system_error>
+
+#include "engine/base/thread.h"
+
 namespace s3dlio::python {
 namespace {
 
@@ -95,21 +100,17 @@ nb::object exception_of(const Error& error) {
               "may_have_taken_effect"_a = error.may_have_taken_effect);
 }
 
-void raise_error(const Error& error) {
+void set_error(const Error& error) {
   nb::object exception = exception_of(error);
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.ptr())), exception.ptr());
+}
+
+void raise_error(const Error& error) {
+  set_error(error);
   throw nb::python_error();
 }
 
 void raise_error(ErrorCode code, std::string message) { raise_error(make_error(code, std::move(message))); }
-
-Error refused_by_system(const std::system_error& error, const char* operation, const std::string& uri) {
-  Error refused = make_error(ErrorCode::kIo, std::string("the system refuses a thread or a descriptor: ") +
-                                                 error.what() + "; see the limits of the process (ulimit -a)");
-  refused.operation = operation;
-  refused.uri = uri;
-  return refused;
-}
 
 void name_call(nb::python_error& error, const char* operation, const std::string& uri) {
   const nb::handle value = error.value();
@@ -121,6 +122,14 @@ void name_call(nb::python_error& error, const char* operation, const std::string
 }
 
 void bind_errors(nb::module_& module) {
+  // Where no store names the call: see NativeStore::named().
+  nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
+    try {
+      std::rethrow_exception(thrown);
+    } catch (const std::system_error& error) {
+      set_error(refused_by_system(error, "", ""));
+    }
+  });
   module.def(
       "error_classes",
       [] {

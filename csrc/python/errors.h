@@ -4,7 +4,6 @@
 #include <nanobind/nanobind.h>
 
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "engine/base/result.h"
@@ -20,6 +19,7 @@ std::string text_of(nb::handle object);
 
 // GIL held.
 nb::object exception_of(const Error& error);
+void set_error(const Error& error);  // as Python's current exception
 [[noreturn]] void raise_error(const Error& error);
 [[noreturn]] void raise_error(ErrorCode code, std::string message);
 
@@ -28,9 +28,6 @@ T value_or_raise(Result<T> result) {
   if (!result.ok()) raise_error(result.error());
   return std::move(result).value();
 }
-
-// What the engine could not begin because the system gives it no thread or descriptor.
-Error refused_by_system(const std::system_error& error, const char* operation, const std::string& uri);
 
 // Tells an error raised on the way into the engine (a read-only destination, a closed store) which call it belongs to.
 void name_call(nb::python_error& error, const char* operation, const std::string& uri);

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "engine/base/thread.h"
 #include "engine/object_store.h"
 #include "errors.h"
 

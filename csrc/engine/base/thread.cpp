@@ -31,4 +31,12 @@ std::thread start_thread(const char* name, std::function<void()> body) {
   return thread;
 }
 
+Error refused_by_system(const std::system_error& error, std::string_view operation, std::string uri) {
+  Error refused = make_error(ErrorCode::kIo, std::string("the system refuses a thread or a descriptor: ") +
+                                                 error.what() + "; see the limits of the process (ulimit -a)");
+  refused.operation = operation;
+  refused.uri = std::move(uri);
+  return refused;
+}
+
 }  // namespace s3dlio

@@ -6,7 +6,10 @@
 #include <iterator>
 #include <map>
 #include <mutex>
+#include <system_error>
 #include <utility>
+
+#include "engine/base/thread.h"
 
 namespace s3dlio::transfer {
 namespace {
@@ -114,7 +117,15 @@ class Stream : public std::enable_shared_from_this<Stream> {
     uint64_t share;  // of the window
   };
 
+  // A call that cannot begin, for want of a thread, is a call that failed: the stream goes on with the others.
   Future<FetchedObject> start(FetchItem item) {
+    try {
+      return begin(std::move(item));
+    } catch (const std::system_error& error) {
+      return ready_future<FetchedObject>(refused_by_system(error, "prefetch", inner_store_->uri_of("")));
+    }
+  }
+  Future<FetchedObject> begin(FetchItem item) {
     GetOptions options;
     options.size_hint = item.size;
     options.if_match = std::move(item.if_match);

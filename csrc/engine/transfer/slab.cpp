@@ -21,8 +21,9 @@ std::optional<Error> unreachable(uint64_t offset) {
 }
 
 Result<uint64_t> size_of(const Span& span) {
-  if (span.end <= span.start) return holds_nothing(std::to_string(span.start), std::to_string(span.end));
+  // First: ends beyond 64 bits have become equal to such a start.
   if (auto error = unreachable(span.start)) return std::move(*error);
+  if (span.end <= span.start) return holds_nothing(std::to_string(span.start), std::to_string(span.end));
   return span.end - span.start;
 }
 
