@@ -222,7 +222,7 @@ def test_large_selections_of_short_runs_arrive_whole(uri: str) -> None:
 @pytest.mark.parametrize(
     ("index", "error"), [(7, IndexError), (-8, IndexError), ((0, 0, 0, 0), IndexError), ((..., ...), IndexError),
                          (slice(None, None, -1), IndexError), (None, TypeError), (True, TypeError), ("a", TypeError),
-                         ([0, 1], TypeError)],
+                         (([0], [1]), TypeError), (["a"], TypeError)],
 )  # fmt: skip
 def test_an_index_that_makes_no_sense_is_refused(uri: str, index: Any, error: type[Exception]) -> None:
     save_file({"a": torch.zeros(7, 6, 5)}, uri)
