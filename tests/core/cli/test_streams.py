@@ -87,10 +87,11 @@ def test_a_stopped_copy_of_standard_input_leaves_nothing(fault_server: FaultServ
 )
 def test_output_that_cannot_be_written_is_a_failure(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     (tmp_path / "a").write_bytes(bytes(MIB))
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [*COMMAND, *(word.format(f"file://{tmp_path}") for word in arguments)],
-            stdout=full, stderr=subprocess.PIPE, env=os.environ, text=True,
+            stdout=full, stderr=subprocess.PIPE, env=buffered, text=True,
         )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr == "s3dlio: standard output: No space left on device\n"

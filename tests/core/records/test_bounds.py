@@ -172,6 +172,16 @@ def sealed(document: Any, arrays: bytes) -> bytes:
     return front + struct.pack("<I", crc32c(front)) + body
 
 
+def test_a_size_that_no_object_has_is_refused() -> None:
+    stored = to_bytes(SAMPLES[0])
+    text_bytes = struct.unpack_from("<8sII", stored)[2]
+    document = json.loads(stored[32 : 32 + text_bytes])
+    for size in (1 << 63, 1 << 70, -1, 1.5, None):
+        document["objects"][0]["size"] = size
+        with pytest.raises(RecordError, match="describes an object as"):
+            from_bytes(sealed(document, stored[32 + text_bytes :]))
+
+
 def test_a_document_beyond_the_index_is_refused() -> None:
     front = struct.pack("<8sIIQI", b"S3DLIOIX", 1, 1 << 31, 0, crc32c(b""))
     with pytest.raises(RecordError, match="claims 2147483648 bytes"):
