@@ -87,8 +87,7 @@ constexpr std::array kRules{
     Rule{"InvalidObjectState", kUnsupported, Verdict::kFinal, "the object is archived; restore it before reading"},
     Rule{"NotImplemented", kUnsupported, Verdict::kFinal,
          "this service cannot do that; if it is a checksum header that it refuses: upload_checksum=\"none\" in Tuning; "
-         "if a "
-         "condition: conditional_commit=False for checkpoints"},
+         "if a condition: conditional_commit=False for checkpoints"},
     Rule{"MethodNotAllowed", kUnsupported, Verdict::kFinal,
          "this cannot be done to that object, e.g. it is a delete marker"},
     Rule{"InvalidPart", kIntegrity, Verdict::kFinal, kRemedyPart},
@@ -204,9 +203,8 @@ std::string_view switch_for(ErrorCode code, const ErrorDocument& document) {
     return "if this service knows no such checksums: upload_checksum=\"none\" in the store's Tuning";
   }
   if (says("if-none-match") || says("if-match") || says("conditional")) {
-    return "if this service has no conditional writes: conditional_commit=False for checkpoints, and no if_none_match "
-           "or "
-           "if_match elsewhere";
+    return "if this service has no conditional writes: conditional_commit=False for checkpoints, and no "
+           "if_none_match or if_match elsewhere";
   }
   return {};
 }
