@@ -147,11 +147,11 @@ def test_first_failure_is_raised_with_its_uri(any_store: Store) -> None:
         ([0, 17], "2 items need 3 offsets"),
         ([0, 17, 16], "descend"),
         ([0, 17, 300], "out: 300 bytes"),
-        ([0, -1, 5], "incompatible"),
+        ([0, -1, 5], "negative"),
     ],
 )
 def test_places_that_make_no_sense(any_store: Store, offsets: list[int], match: str) -> None:
-    with pytest.raises((InvalidArgumentError, TypeError), match=match):
+    with pytest.raises(InvalidArgumentError, match=match):
         any_store.get_many_into(["m2", "m6"], bytearray(100), offsets)
 
 
