@@ -147,6 +147,7 @@ def _run(function: Callable[..., int | None], session: Session, given: dict[str,
     except (typer.Exit, typer.Abort, typer.BadParameter):
         raise
     except Exception as error:
+        status = 1  # also where the command was done, and its output then could not be written
         print_error(error, verbosity=session.verbosity)
         try:
             sys.stdout.flush()
