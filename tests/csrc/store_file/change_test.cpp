@@ -33,6 +33,20 @@ int recent_fstat(int fd, struct stat* into) {
   return result;
 }
 
+// Somebody who has the file open for writing: nobody else would be waited for where each change has a time of its own.
+class OpenForWriting {
+ public:
+  explicit OpenForWriting(const std::string& path) : inner_fd_(::open(path.c_str(), O_WRONLY)) {
+    REQUIRE(inner_fd_ >= 0);
+  }
+  ~OpenForWriting() { ::close(inner_fd_); }
+  OpenForWriting(const OpenForWriting&) = delete;
+  OpenForWriting& operator=(const OpenForWriting&) = delete;
+
+ private:
+  int inner_fd_;
+};
+
 bool is_uniform(std::span<const std::byte> bytes) {
   return bytes.empty() || std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }
@@ -44,6 +58,7 @@ TEST_CASE("F7: a file that was written to just now is read when it has been left
   const TestStore store(folder.path, kFlavours[0]);
   folder.write("k", "content");
   make_old(folder.path + "/k");
+  const OpenForWriting writer(folder.path + "/k");
   const ReplacedSyscalls replaced;
   replaced->fstat = recent_fstat;
   replaced->pread = counted_pread;
@@ -58,6 +73,7 @@ TEST_CASE("F7: a file that is never left alone is an error, and nothing of it is
   const TestFolder folder;
   const TestStore store(folder.path, kFlavours[0]);
   folder.write("k", "content");
+  const OpenForWriting writer(folder.path + "/k");
   const ReplacedSyscalls replaced;
   replaced->fstat = recent_fstat;
   replaced->pread = counted_pread;
@@ -70,12 +86,41 @@ TEST_CASE("F7: a file that is never left alone is an error, and nothing of it is
   CHECK(looks_before_reading == -1);
 }
 
+TEST_CASE("F7: who has a file open for writing is waited for, others are not") {
+  const TestFolder folder;
+  const TestStore store(folder.path, kFlavours[0]);
+  folder.write("k", "content");
+  make_old(folder.path + "/k");
+  const ReplacedSyscalls replaced;
+  replaced->fstat = [](int fd, struct stat* into) {  // written to 15 ms ago, for some looks
+    const int result = ::fstat(fd, into);
+    if (looks++ >= recent_looks) return result;
+    timespec now = {};
+    clock_gettime(CLOCK_REALTIME, &now);
+    const int64_t then = int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec - 15'000'000;
+    into->st_mtim = {.tv_sec = then / 1'000'000'000, .tv_nsec = then % 1'000'000'000};
+    return result;
+  };
+  replaced->pread = counted_pread;
+  for (const bool open : {true, false}) {
+    std::optional<OpenForWriting> writer;
+    if (open) writer.emplace(folder.path + "/k");
+    looks = 0;
+    recent_looks = 5;
+    looks_before_reading = -1;
+    const auto read = store->get("k", {}).wait();
+    CHECK(looks_before_reading == (open ? 6 : 1));
+    CHECK(read.ok() == open);  // the times of the later looks are others here
+  }
+}
+
 TEST_CASE("F7: the state asked for is compared after the wait") {
   const TestFolder folder;
   const TestStore store(folder.path, kFlavours[0]);
   folder.write("k", "content");
   make_old(folder.path + "/k");
   const std::string etag = must(store->head("k", "")).etag;
+  const OpenForWriting writer(folder.path + "/k");
   const ReplacedSyscalls replaced;
   replaced->fstat = recent_fstat;
   looks = 0;
@@ -117,14 +162,14 @@ TEST_CASE("F7: what is read while another program writes in place is one state o
       folder.write("k", std::string(kSize, 'a'));
       std::atomic<bool> stop{false};
       std::thread writer([&] {
-        const int fd = ::open(path.c_str(), O_WRONLY);
         for (char letter = 'a'; !stop; letter = letter == 'z' ? 'a' : static_cast<char>(letter + 1)) {
           const std::string content(kSize, letter);
-          if (cut && ::ftruncate(fd, 0) != 0) break;
-          if (::pwrite(fd, content.data(), kSize, 0) != ssize_t{kSize}) break;
+          const int fd = ::open(path.c_str(), O_WRONLY | (cut ? O_TRUNC : 0));
+          const bool written = ::pwrite(fd, content.data(), kSize, 0) == ssize_t{kSize};
+          ::close(fd);
+          if (!written) break;
           std::this_thread::sleep_for(std::chrono::milliseconds(8));
         }
-        ::close(fd);
       });
       const auto limit = std::chrono::steady_clock::now() + std::chrono::milliseconds(400);
       int whole = 0, mixed = 0, refused = 0;

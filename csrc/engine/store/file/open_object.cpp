@@ -1,13 +1,16 @@
 #include "engine/store/file/open_object.h"
 
 #include <fcntl.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <thread>
 
@@ -37,11 +40,45 @@ Result<Fd> open_reading(const Context& context, const std::string& path, bool di
 }
 
 // A write stamps the file when it begins. So of one that is under way when the file is opened, and of one within the
-// same tick of the clock that stamps files, the times tell nothing: a file is read only once it was left alone for a
-// tick, and for as long as writing all of it in one call may take.
+// same tick of the clock that stamps files, the times tell nothing. A file that was modified lately is read once the
+// tick is over and nobody has it open for writing; where somebody has, or that cannot be told, once it was left alone
+// for as long as writing all of it in one call may take.
 constexpr int64_t kBytesPerNanosecond = 1;
-constexpr int64_t kLongestQuiet = 100'000'000, kLook = 500'000;
+constexpr int64_t kMillisecond = 1'000'000, kLately = 1000 * kMillisecond, kLongestQuiet = 100 * kMillisecond;
+constexpr int64_t kQuietOfWriters = 20 * kMillisecond, kQuietOfUnknown = kMillisecond / 10;
+constexpr int64_t kLongestLook = 2 * kMillisecond, kLook = kMillisecond / 2;
 constexpr auto kPatience = std::chrono::seconds(1);
+
+unsigned long kind_of_file_system(int fd) {
+  struct statfs system;
+  return fstatfs(fd, &system) == 0 ? static_cast<unsigned long>(system.f_type) : 0;
+}
+
+enum class Writers { kNone, kSome, kUnknown };
+
+// Whether anybody on this machine has the file open for writing: a lease for reading is given only where nobody has.
+// It is given back at once. Who opens the file in between waits for that, and we get a signal that is ignored.
+Writers writers_of(int fd) {
+  if (fcntl(fd, F_SETSIG, SIGURG) != 0) return Writers::kUnknown;
+  if (fcntl(fd, F_SETLEASE, F_RDLCK) != 0) return errno == EAGAIN ? Writers::kSome : Writers::kUnknown;
+  fcntl(fd, F_SETLEASE, F_UNLCK);
+  return Writers::kNone;
+}
+
+bool is_kernel_since(long major, long minor) {
+  utsname system;
+  if (uname(&system) != 0) return false;
+  char* behind = nullptr;
+  const long found = std::strtol(system.release, &behind, 10);
+  return found > major || (found == major && *behind == '.' && std::strtol(behind + 1, nullptr, 10) >= minor);
+}
+
+// Since Linux 6.13 these give each change a time of its own once somebody has asked for the last one's.
+bool stamps_each_change(int fd) {
+  static const bool kernel_can = is_kernel_since(6, 13);
+  constexpr unsigned long kKinds[] = {0xEF53, 0x58465342, 0x9123683E, 0x01021994};  // ext4, XFS, Btrfs, tmpfs
+  return kernel_can && std::ranges::count(kKinds, kind_of_file_system(fd)) > 0;
+}
 
 int64_t nanoseconds(const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
 
@@ -53,12 +90,17 @@ int64_t clock_ns(clockid_t clock) {
 
 // How long to wait before looking again; 0: whatever is written from now on will show. `tick`: the clock that stamps
 // files, read before the file's times were.
-int64_t unrest_ns(const struct stat& status, int64_t tick) {
-  const int64_t modified = nanoseconds(status.st_mtim), now = clock_ns(CLOCK_REALTIME);
-  const int64_t quiet = std::min<int64_t>(status.st_size / kBytesPerNanosecond, kLongestQuiet);
+int64_t unrest_ns(int fd, const struct stat& status, int64_t tick) {
+  const int64_t modified = nanoseconds(status.st_mtim), age = clock_ns(CLOCK_REALTIME) - modified;
   // A time to come was set by somebody, or by another machine's clock: it tells nothing, now or later.
-  if (modified > now || (modified < tick && now - modified >= quiet)) return 0;
-  return std::max(modified + quiet - now, kLook);
+  if (age < 0 || age >= kLately) return 0;
+  const Writers writers = writers_of(fd);
+  if (writers != Writers::kNone) {
+    const int64_t least = writers == Writers::kSome ? kQuietOfWriters : kQuietOfUnknown;
+    const int64_t quiet = std::clamp<int64_t>(status.st_size / kBytesPerNanosecond, least, kLongestQuiet);
+    if (age < quiet) return std::min(quiet - age, kLongestLook);
+  }
+  return modified < tick || stamps_each_change(fd) ? 0 : kLook;
 }
 
 Result<struct stat> settled_status(int fd) {
@@ -67,7 +109,7 @@ Result<struct stat> settled_status(int fd) {
     const int64_t tick = clock_ns(CLOCK_REALTIME_COARSE);
     struct stat status;
     if (syscalls().fstat(fd, &status) != 0) return errno_error(errno, "asking for the file's size and time");
-    const int64_t wait = S_ISREG(status.st_mode) ? unrest_ns(status, tick) : 0;
+    const int64_t wait = S_ISREG(status.st_mode) ? unrest_ns(fd, status, tick) : 0;
     if (wait == 0) return status;
     if (std::chrono::steady_clock::now() > limit) {
       return make_error(ErrorCode::kPreconditionFailed,
@@ -86,10 +128,8 @@ bool holds_more_than_it_says(int fd, const struct stat& status) {
 // There a file that loses its last name gets another, hidden one, which counts as a change of it.
 bool keeps_deleted_files_by_renaming(int fd) {
   constexpr unsigned long kNfs = 0x6969, kFuse = 0x65735546;
-  struct statfs system;
-  if (fstatfs(fd, &system) != 0) return false;
-  const auto type = static_cast<unsigned long>(system.f_type);
-  return type == kNfs || type == kFuse;
+  const unsigned long kind = kind_of_file_system(fd);
+  return kind == kNfs || kind == kFuse;
 }
 
 void clear_direct(int fd) {
