@@ -19,6 +19,7 @@ constexpr uint32_t kFreeResends = 3;  // after that many closed idle connections
 constexpr uint32_t kMostDoublings = 8;
 // Of a throttled call that keeps its place, perhaps the only one: the others are not to wait for long. In backoff_base.
 constexpr int kLongestPause = 16;
+constexpr uint32_t kThrottlesPerTurn = 8;  // then another has that place, and this one waits for its turn again
 
 // Whether an answer other than success leaves open what became of the request. A refusal that the service itself
 // words (an error document with a code) is one; what a proxy says of a service that it could not reach is not.
@@ -312,11 +313,10 @@ void Call::retry_or_end(Error error, Failure failure, std::optional<std::chrono:
   // Being told to slow down while others are served is no failure either.
   const bool borne = failure == Failure::kThrottled && inner_context_->throttle.bears(now);
   if (failure == Failure::kThrottled) {
-    if (!borne) {
-      inner_failures_ = std::max(inner_failures_, inner_throttles_);
-      leave_window(Window::Ended::kFailed);  // nothing goes through: let the others find out
-    }
+    if (!borne) inner_failures_ = std::max(inner_failures_, inner_throttles_);
     ++inner_throttles_;
+    // Nothing goes through, or nothing does for this one: let the others find out.
+    if (!borne || inner_throttles_ % kThrottlesPerTurn == 0) leave_window(Window::Ended::kFailed);
   }
   const auto give_up = [&](GaveUp why) {
     describe_failure(error, inner_attempts_, now - inner_began_, why);
