@@ -68,7 +68,10 @@ def _check_endpoint(endpoint_url: str | None) -> None:
 
 def _certifi_bundle() -> str:
     """certifi's file, found without importing it; "" where it is not installed."""
-    spec = importlib.util.find_spec("certifi")
+    try:
+        spec = importlib.util.find_spec("certifi")
+    except OSError:  # no descriptor left to look into the folders with
+        return ""
     if spec is None or not spec.submodule_search_locations:
         return ""
     path = os.path.join(spec.submodule_search_locations[0], "cacert.pem")

@@ -73,7 +73,7 @@ class Look : public std::enable_shared_from_this<Look> {
   void take_reason(Result<ListPage> page, bool checksum) {
     using enum ErrorCode;
     Error& refusal = *inner_refusal_;
-    if (page) inner_context_->bucket_seen = true;
+    if (page || page.error().code == kAccessDenied) inner_context_->bucket_seen = true;
     const bool is_reason =
         !page &&
         (page.error().code == kBucketNotFound ||
