@@ -311,7 +311,7 @@ void Call::retry_or_end(Error error, Failure failure, std::optional<std::chrono:
   const bool progressed = moved();
   if (progressed) inner_failures_ = 0;
   // Being told to slow down while others are served is no failure either.
-  const bool borne = failure == Failure::kThrottled && inner_context_->throttle.bears(now);
+  const bool borne = failure == Failure::kThrottled && inner_context_->throttle.bears(now, inner_throttles_ > 0);
   if (failure == Failure::kThrottled) {
     if (!borne) inner_failures_ = std::max(inner_failures_, inner_throttles_);
     ++inner_throttles_;

@@ -21,12 +21,14 @@ class Throttle {
   void answered() {
     if (inner_began_.load(std::memory_order_relaxed) != 0) inner_began_.store(0, std::memory_order_relaxed);
   }
-  // It asked to slow down. True: that is to be borne, others were answered recently.
-  bool bears(net::Clock::time_point now) {
+  // It asked to slow down. True: that is to be borne, others were answered recently. `again`: the call was told so
+  // before, so the time between was its own pause, however long, and no quiet time.
+  bool bears(net::Clock::time_point now, bool again) {
     const int64_t at = std::max<int64_t>(1, now.time_since_epoch().count());
     const int64_t last = inner_last_.exchange(at, std::memory_order_relaxed);
     int64_t began = inner_began_.load(std::memory_order_relaxed);
-    if (began == 0 || at - last > inner_patience_.count()) {  // the first, or the first after a quiet time
+    // The first, or the first after a quiet time.
+    if (began == 0 || (!again && at - last > inner_patience_.count())) {
       inner_began_.store(at, std::memory_order_relaxed);
       began = at;
     }

@@ -94,6 +94,23 @@ TEST_CASE("G36: a service that does nothing but throttle is given up in bounded 
   CHECK(world.client->seen.size() <= 2000);
 }
 
+TEST_CASE("G36: a lone call whose pauses are longer than its patience is given up as well") {
+  Tuning tuning = World::small_tuning();
+  tuning.max_attempts = 2;  // so that two short waits are all that is borne
+  std::string pause;
+  SUBCASE("its own pauses") { tuning.backoff_base = 1ms; }
+  SUBCASE("the service's") { pause = "5"; }
+  World world(tuning);
+  world.s3.store("k", "here");
+  world.s3.instead = [&](const Seen&, int) -> std::optional<Reply> {
+    Reply reply = FakeS3::error(503, "SlowDown");
+    if (!pause.empty()) reply.headers.add("Retry-After", pause);
+    return reply;
+  };
+  CHECK(world.error(world.store->get("k", {})).code == ErrorCode::kThrottled);
+  CHECK(world.client->seen.size() <= 16);
+}
+
 TEST_CASE("G36: a throttled call keeps its place until it is served") {
   Tuning tuning = World::small_tuning();
   tuning.initial_connections = tuning.max_connections = 1;
@@ -152,9 +169,9 @@ TEST_CASE("G37: an object that answers later than the others is waited for, long
 
 TEST_CASE("G38: a link that cuts every body half-way still brings large objects, and charges nobody") {
   Tuning tuning = World::small_tuning();
-  tuning.part_size = 8 * kMiB;
+  tuning.part_size = 1 * kMiB;
   World world(tuning);
-  const std::string data = random_bytes(200 * kMiB);
+  const std::string data = random_bytes(16 * kMiB);
   world.s3.store("a", data);
   world.s3.tamper = [&](const Seen&, int, Reply& reply) {
     if (reply.body.size() > 1) reply.cut_after = reply.body.size() / 2;
