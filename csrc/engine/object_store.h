@@ -25,7 +25,7 @@ namespace s3dlio {
 struct ObjectMeta {
   std::string key;
   uint64_t size = 0;  // as the service stated it: where it states none, a verb finds it out or fails
-  std::string etag;  // as the service gives it, quotes included; "" where there is none
+  std::string etag;   // as the service gives it, quotes included; "" where there is none
   std::string version_id;
   double last_modified = 0;  // seconds since the epoch; 0: unknown
   std::string content_type;
@@ -78,8 +78,8 @@ struct PutOptions {
   std::map<std::string, std::string> user_metadata;
   std::optional<uint64_t> part_size;      // bytes; default from the store's tuning
   std::optional<uint64_t> expected_size;  // writer only: a hint to size parts
-  // Set by the engine. Copies: what the source has. `write_id` names one write: kept as metadata, it proves after a lost
-  // answer whose object is there.
+  // Set by the engine. Copies: what the source has. `write_id` names one write: kept as metadata, it proves after a
+  // lost answer whose object is there.
   std::string content_language, expires, tagging, server_side_encryption, sse_kms_key_id, write_id;
 };
 struct PutResult {

@@ -66,8 +66,8 @@ http::Request S3Dialect::get(const GetTarget& target) const {
   http::Request request = request_for("GET", target.key);
   if (!target.version_id.empty()) add_query(request, "versionId", target.version_id);
   if (target.range) request.headers.add("Range", target.range->http_value());
-  // Listings of some services leave the quotes out or turn the case, and proxies make etags weak: strictly compared these
-  // do not match themselves. The etag of the answer is compared in any case, before a byte is taken.
+  // Listings of some services leave the quotes out or turn the case, and proxies make etags weak: strictly compared
+  // these do not match themselves. The etag of the answer is compared in any case, before a byte is taken.
   if (transfer::matches_strictly(target.if_match)) add_header(request, "If-Match", target.if_match);
   if (target.want_checksum) request.headers.add("x-amz-checksum-mode", "ENABLED");
   add_customer_key(request);
