@@ -17,6 +17,7 @@ from s3dlio_core.checkpoint.zip_records import ArchiveDamaged, UnusualArchive
 from s3dlio_core.checksum import crc32_blocks
 from s3dlio_core.errors import CheckpointError
 from s3dlio_torch.dcp.load_item import Place
+from s3dlio_torch.dcp.plain_data import load_plain
 from s3dlio_torch.dcp.torch_archive import check_archive
 
 __all__ = ["checker", "safe_bytes", "tensor_limit", "undoing", "whole_tensor"]
@@ -127,17 +128,25 @@ def safe_bytes(data: memoryview, place: Place) -> io.BytesIO:
     """The item's object, pickled anew by this process: torch's planner unpickles it without looking.
 
     Raises:
-        CheckpointError: It cannot be read as weights only: it wants more than data, or is no archive of torch's.
+        CheckpointError: It cannot be read as weights and plain data: it wants more, or is no archive of torch's.
     """
     stream = io.BytesIO()
-    torch.save(_load(data, place), stream)
+
+    def pickled_anew() -> None:
+        torch.save(load_plain(data), stream)
+
+    _guarded(pickled_anew, place)
     stream.seek(0)
     return stream
 
 
 def _load(data: memoryview, place: Place) -> Any:
+    return _guarded(lambda: torch.load(io.BytesIO(data), map_location="cpu", weights_only=True), place)
+
+
+def _guarded(read: Callable[[], Any], place: Place) -> Any:
     try:
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        return read()
     except Exception as error:  # unpickling raises whatever it comes upon
         message = (
             f"{place.name!r} cannot be read as plain data: {_first_line(error)}; if you trust whoever wrote "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from s3dlio_core.checkpoint.zip_archive import StoredArchive
 from s3dlio_core.checksum import crc32
 from s3dlio_core.errors import CheckpointError
 from s3dlio_torch.dcp.item_archive import can_be_streamed, dtype_name, tensor_archive
+from s3dlio_torch.dcp.plain_data import why_refused
 from s3dlio_torch.dcp.staging import StagingRing
 from s3dlio_torch.dcp.tensor_pieces import Piece, in_frames, pieces_of
 from s3dlio_torch.dcp.zstd_extension import ZstdFrames, ZstdPlanes, planes_width, split_planes
@@ -85,6 +87,7 @@ class Items:
         self._position = 0
         self._small = bytearray()
         self._small_payload = 0
+        self._told: set[str] = set()
         self.results: list[WriteResult] = []
 
     def __iter__(self) -> Iterator[ItemPiece]:
@@ -99,7 +102,9 @@ class Items:
         if item.type == WriteItemType.BYTE_IO:
             if not isinstance(data, io.BytesIO):
                 raise CheckpointError(f"the planner gave a {type(data).__name__} for {name!r}; expected a BytesIO")
-            yield from self._opaque(item, data.getvalue())
+            stored = data.getvalue()
+            self._warn_if_refused(name, stored)
+            yield from self._opaque(item, stored)
             return
         if not isinstance(data, torch.Tensor):
             raise CheckpointError(f"the planner gave a {type(data).__name__} for {name!r}; expected a tensor")
@@ -115,6 +120,19 @@ class Items:
             yield from self._compressed(item, tensor, archive, self._compressor)
         else:
             yield from self._raw(item, tensor, archive)
+
+    def _warn_if_refused(self, name: str, stored: bytes) -> None:
+        reason = why_refused(stored)
+        if not reason or reason in self._told:
+            return
+        self._told.add(reason)  # objects of one kind come by the thousand
+        warnings.warn(
+            f"{name!r} is saved and will not load by default, for it is more than data: {reason}. Store what it is "
+            "made of (tensors, arrays, numbers, texts, containers); or, when loading, allow its classes with "
+            "torch.serialization.add_safe_globals, or pass StorageReader(trusted=True), which lets the checkpoint run "
+            "code",
+            stacklevel=2,
+        )
 
     # ---- kinds of items ----
     def _opaque(self, item: WriteItem, stored: bytes) -> Iterator[ItemPiece]:
