@@ -31,13 +31,16 @@ from s3dlio_torch.dcp.plain_data import load_plain, why_refused
 pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
 
 
+CALLS: list[object] = []
+
+
 class Phase(enum.Enum):
     WARM_UP = 1
     DECAY = ("cosine", 3)
 
     @classmethod
     def _missing_(cls, value: object) -> None:
-        raise AssertionError("a class was called")
+        CALLS.append(value)
 
 
 class Level(enum.IntEnum):
@@ -219,6 +222,12 @@ def test_a_forged_object_is_refused(forged: Call, tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"."):
         load_plain(stored)
     assert why_refused(stored) != ""
+
+
+def test_an_enumeration_is_looked_up_and_not_called() -> None:
+    with pytest.raises(Exception, match="Phase has no such member"):
+        load_plain(saved([Call(Phase, 99)]))
+    assert CALLS == []
 
 
 def test_an_array_with_other_bytes_than_its_shape_is_refused() -> None:
