@@ -154,7 +154,7 @@ def _fill(taken: Mapping[str, str], source: str) -> None:
 
 
 def _shown(name: str, value: str) -> str:
-    from s3dlio_core.cli.env import redact
+    from s3dlio_core.cli.redaction import redact
 
     return f"{name}={redact(name, value)}" if name in (*_ENDPOINTS, "AWS_PROFILE") else name
 

@@ -4,15 +4,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
-from s3dlio_core import _ext
 from s3dlio_core.cli import dotenv_file
 from s3dlio_core.cli.app import command
 from s3dlio_core.cli.options import Json
 from s3dlio_core.cli.output import print_json, print_line
+from s3dlio_core.cli.redaction import redact
 from s3dlio_core.cli.session import Session
 
-_SECRET = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
-_HALF_SECRET = ("AWS_ACCESS_KEY_ID",)
 _ACCOUNT = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -46,15 +44,6 @@ class Variable:
     name: str
     value: str | None
     source: str
-
-
-def redact(name: str, value: str) -> str:
-    """`value` as it may be shown: secrets hidden, of a key id the end, of a URL no user and password."""
-    if name in _SECRET:
-        return "(hidden)"
-    if name in _HALF_SECRET:
-        return f"...{value[-4:]}" if len(value) > 8 else "(hidden)"
-    return _ext.redact_url(value) if "_URL" in name or "_URI" in name else value
 
 
 def variables() -> Iterator[Variable]:

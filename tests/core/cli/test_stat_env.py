@@ -116,7 +116,7 @@ def test_env_tells_value_and_source_and_hides_secrets(program: Program, tmp_path
     ],
 )
 def test_env_hides_secrets_of_addresses(value: str, shown: str) -> None:
-    from s3dlio_core.cli.env import redact
+    from s3dlio_core.cli.redaction import redact
 
     assert redact("AWS_ENDPOINT_URL", value) == shown
 
