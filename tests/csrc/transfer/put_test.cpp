@@ -394,8 +394,8 @@ TEST_CASE("parts of equal size: an unbounded writer's do not grow where they mus
   SUBCASE("by choice") { tuning.equal_parts = true; }
   SUBCASE("by the service's rule") { limits.equal_parts = true; }
   SUBCASE("else they grow") { equal = false; }
-  World world(tuning, nullptr, limits);
   std::set<size_t> sizes;
+  World world(tuning, nullptr, limits);
   world.s3.tamper = [&](const Seen& seen, int, Reply&) {
     if (is_part(seen)) sizes.insert(seen.body.size());
   };
