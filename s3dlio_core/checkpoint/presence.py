@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from s3dlio_core.errors import AccessDeniedError, CheckpointError, ObjectNotFoundError
+from s3dlio_core.errors import AccessDeniedError, BucketNotFoundError, CheckpointError, ObjectNotFoundError
 from s3dlio_core.store import Store
 
 __all__ = ["check_objects"]
@@ -28,8 +28,10 @@ def check_objects(store: Store, extents: Mapping[str, int]) -> None:
         CheckpointError: Naming the objects, with what was found and expected.
         StorageError: The store could not be asked.
     """
+    if not extents:
+        return
     seen: dict[str, int] = {}
-    with contextlib.suppress(AccessDeniedError):
+    with contextlib.suppress(AccessDeniedError, BucketNotFoundError):  # on files: not even their folder is there
         seen = {meta.key: meta.size for meta in store.list() if meta.key in extents}
     doubtful = {key: size for key, size in extents.items() if seen.get(key, -1) < size}
     if not doubtful:
@@ -49,7 +51,7 @@ def _faults(store: Store, extents: Mapping[str, int]) -> Iterator[str]:
     def size_of(key: str) -> int | None:
         try:
             return store.head(key).size
-        except ObjectNotFoundError:
+        except (ObjectNotFoundError, BucketNotFoundError):
             return None
 
     with ThreadPoolExecutor(_LOOKED_AT_ONCE) as pool:

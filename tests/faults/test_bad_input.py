@@ -26,7 +26,7 @@ def _prompt():  # type: ignore[no-untyped-def]
 
 
 BAD_URIS = [
-    "", "data", "s3:/data", "s3://", "ftp://host/x", "s3://UPPER/x", "s3://a/", "s3://../x", "s3://a_b/", "file://rel",
+    "", "data", "s3:data", "s3://", "ftp://host/x", "s3://UPPER/x", "s3://a/", "s3://../x", "s3://a_b/", "file://rel",
     5, None,
 ]  # fmt: skip
 

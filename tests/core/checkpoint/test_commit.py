@@ -138,7 +138,9 @@ def test_a_lost_race_in_doubt(fault_server: FaultServer, store_on, before: bytes
     store = store_on(fault_server, tuning={"max_attempts": 2})
     if before is not None:
         store.put(".metadata", before)
-    for by_another in (False, True):
+    # A condition that holds and is said not to makes no sense: the engine takes that for the answer to all attempts.
+    nonsense = before is not None and code == "PreconditionFailed"
+    for by_another in (True,) if nonsense else (False, True):
         commit = Commit(store, ".metadata")
         fault_server.fault("put", lose_answer=True, not_done=True, end="rst")
         rule = fault_server.fault("put", times=None, status=409 if "Conflict" in code else 412, code=code)

@@ -109,7 +109,7 @@ def test_metadata_says_which_save(tmp_path: Path) -> None:
         (NumericPrefixStrategy(10, prefix_count=12), ["0000000000/__0_", "1000000000/__1_", "5000000000/__5_"]),
         (NumericPrefixStrategy(10, 2, 3, 4), ["000/epoch_2/__0_", "100/epoch_2/__1_", "100/epoch_2/__5_"]),
         (BinaryPrefixStrategy(min_prefix_length=3, prefix_count=8), ["000/__0_", "100/__1_", "101/__5_"]),
-        (BinaryPrefixStrategy(min_prefix_length=1, prefix_count=8), ["0/__0_", "1/__1_", "101/__5_"]),
+        (BinaryPrefixStrategy(min_prefix_length=1, prefix_count=8), ["000/__0_", "100/__1_", "101/__5_"]),
         (HexPrefixStrategy(0, 2, 255), ["00/epoch_0/__0_", "10/epoch_0/__1_", "50/epoch_0/__5_"]),
         (RoundRobinPrefixStrategy(["a", "b/c/"]), ["a/__0_", "b/c/__1_", "b/c/__5_"]),
         (RoundRobinPrefixStrategy(["a"], epoch_num=7), ["a/epoch_7/__0_", "a/epoch_7/__1_", "a/epoch_7/__5_"]),
