@@ -7,6 +7,7 @@ from typing import Any
 
 from s3dlio_core import parse_uri
 from s3dlio_core.errors import InvalidArgumentError
+from s3dlio_core.uri import uri_of_path
 
 __all__ = ["LEAST_WINDOW", "check_window", "checked_uri", "is_uri", "store_options"]
 
@@ -14,8 +15,8 @@ LEAST_WINDOW = 16 << 20
 
 
 def checked_uri(uri: str | os.PathLike[str]) -> str:
-    """`uri` as text; InvalidArgumentError where no store can be opened at it."""
-    return str(parse_uri(uri))
+    """`uri`, or the URI of a local path, as text; InvalidArgumentError where no store can be opened at it."""
+    return str(parse_uri(uri_of_path(uri) if os.fspath(uri) else ""))
 
 
 def is_uri(uri: str | os.PathLike[str]) -> bool:

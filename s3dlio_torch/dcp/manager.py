@@ -16,7 +16,7 @@ from torch.distributed.checkpoint.state_dict_saver import AsyncCheckpointerType,
 from s3dlio_core import CheckpointError, Store, Tuning, open_store
 from s3dlio_core.checkpoint.steps import Steps, steps_to_delete
 from s3dlio_core.errors import InvalidArgumentError, StorageError
-from s3dlio_torch.dcp.arguments import store_options
+from s3dlio_torch.dcp.arguments import checked_uri, store_options
 from s3dlio_torch.dcp.metadata import read_metadata
 from s3dlio_torch.dcp.reader import StorageReader
 from s3dlio_torch.dcp.writer import StorageWriter
@@ -56,7 +56,7 @@ class CheckpointManager:
     In a job of several ranks every rank makes one and calls save(), async_save() and restore(); rank 0 deletes.
 
     Args:
-        uri: The run: "s3://bucket/run/"; step 100 goes to "step-0000000100/" below it.
+        uri: The run: "s3://bucket/run/", or a local path; step 100 goes to "step-0000000100/" below it.
         keep_last: How many of the newest steps stay; None: all.
         keep_every: Steps divisible by this stay for ever.
         process_group: Whose ranks save together; None: all.
@@ -95,7 +95,7 @@ class CheckpointManager:
         self._writer_options = writer_options or {}
         self._reader_options = reader_options or {}
         own_options = store_options(endpoint_url, region, profile, options)
-        self._store: Store = open_store(uri, tuning=tuning, **own_options)
+        self._store: Store = open_store(checked_uri(uri), tuning=tuning, **own_options)
         self._steps = Steps(self._store)
         self._running: _AsyncSave | None = None
         self._own_group: dist.ProcessGroup | None = None

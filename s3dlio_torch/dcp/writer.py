@@ -48,7 +48,8 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
     docs/formats/checkpoint.md. Also the target of `dcp.async_save`, in a thread or a process. One save at a time.
 
     Args:
-        uri: The checkpoint: "s3://bucket/run/step-100", "file:///folder/step-100", ...
+        uri: The checkpoint: "s3://bucket/run/step-100", "file:///folder/step-100", or a local path, as torch's own
+            FileSystemWriter takes it.
         endpoint_url: As region and profile: options of open_store() that are needed often.
         options: More of them, by name.
         tuning: Sizes, times, retries of the store; None: Tuning.from_environment().

@@ -18,12 +18,14 @@ from torch.distributed.checkpoint.staging import AsyncStager
 from s3dlio_core import InvalidArgumentError
 from s3dlio_torch.dcp import (
     BinaryPrefixStrategy,
+    CheckpointManager,
     DefaultPrefixStrategy,
     HexPrefixStrategy,
     NumericPrefixStrategy,
     RoundRobinPrefixStrategy,
     S3StorageReader,
     S3StorageWriter,
+    StorageReader,
     StorageWriter,
 )
 
@@ -35,7 +37,7 @@ STATE = {"weight": torch.arange(100_000), "step": 3}
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"uri": "/no/scheme"},
+        {"uri": ""},
         {"uri": "ftp://host/x"},
         {"thread_count": 0},
         {"window_bytes": 1},
@@ -52,7 +54,14 @@ def test_arguments_that_make_no_sense(wrong: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("checkpoint_id", "valid"),
-    [("s3://bucket/run", True), ("file:///x", True), ("/x", False), ("gopher://x", False), (Path("/x"), False)],
+    [
+        ("s3://bucket/run", True),
+        ("file:///x", True),
+        ("/x", True),
+        ("gopher://x", False),
+        (Path("/x"), True),
+        ("", False),
+    ],
 )
 def test_checkpoint_ids(checkpoint_id: Any, valid: bool) -> None:
     assert StorageWriter.validate_checkpoint_id(checkpoint_id) is valid
@@ -91,6 +100,26 @@ def test_it_pickles_while_it_is_in_use(tmp_path: Path) -> None:
     copy: StorageWriter = pickle.loads(pickle.dumps(writer))
     dcp.save(STATE, checkpoint_id=f"file://{tmp_path}/second", storage_writer=copy, no_dist=True)
     assert_equal(load_by_torch(str(tmp_path / "second"), STATE), STATE)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_local_paths_as_torchs_own_classes_take_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dcp.save(STATE, storage_writer=StorageWriter(kind("here/ck")), no_dist=True)
+    assert (tmp_path / "here" / "ck" / ".metadata").is_file()
+    loaded = empty_like(STATE)
+    dcp.load(loaded, storage_reader=StorageReader(kind(str(tmp_path / "here" / "ck"))), no_dist=True)
+    assert_equal(loaded, STATE)
+    manager = CheckpointManager(kind(str(tmp_path / "run")))
+    manager.save(3, STATE)
+    assert (tmp_path / "run" / "step-0000000003" / ".metadata").is_file()
+    assert manager.restore(empty_like(STATE)) == 3
+
+
+def test_a_path_made_of_a_uri_is_that_uri() -> None:
+    assert StorageWriter(Path("s3://bucket/run/step-1")).checkpoint_id == "s3://bucket/run/step-1"
 
 
 def test_metadata_says_which_save(tmp_path: Path) -> None:
