@@ -17,9 +17,15 @@ namespace {
 
 constexpr int kMaxRefusals = 2000;  // a millisecond apart
 
-int enter(int fd, unsigned submit_count, unsigned wait_count, unsigned flags) {
-  const int got = syscalls().io_uring_enter(fd, submit_count, wait_count, flags);
+int submit_to(int fd, unsigned count) {
+  const int got = syscalls().io_uring_enter(fd, count, 0, 0);
   return got < 0 ? -errno : got;
+}
+
+// Not by way of syscalls(): the thread that waits lives as long as the process, and tests replace those.
+int wait_for_one(int fd) {
+  const long got = syscall(abi::kIoUringEnter, fd, 0, 1, abi::kEnterGetEvents, nullptr, 0);
+  return got < 0 ? -errno : static_cast<int>(got);
 }
 
 void* map_shared(int fd, size_t size, int64_t offset) {
@@ -88,7 +94,7 @@ void Ring::push(const abi::Sqe& sqe) {
 
 int Ring::submit(unsigned count) {
   for (int refusals = 0; count > 0;) {
-    const int taken = enter(inner_fd_, count, 0, 0);
+    const int taken = submit_to(inner_fd_, count);
     if (taken == 0) return 0;  // another thread's call took ours along
     if (taken > 0) {
       count -= static_cast<unsigned>(taken);
@@ -110,7 +116,7 @@ std::optional<uint64_t> Ring::take_back() {
 
 void Ring::wait() {
   while (load_acquire(inner_cq_tail_) == *inner_cq_head_) {
-    const int got = enter(inner_fd_, 0, 1, abi::kEnterGetEvents);
+    const int got = wait_for_one(inner_fd_);
     if (got < 0 && got != -EINTR) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
