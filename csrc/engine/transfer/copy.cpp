@@ -13,6 +13,7 @@
 #include "engine/transfer/patience.h"
 #include "engine/transfer/plan.h"
 #include "engine/transfer/put.h"
+#include "engine/transfer/running_call.h"
 #include "engine/transfer/stored.h"
 #include "engine/transfer/upload.h"
 
@@ -65,16 +66,7 @@ class Copy : public std::enable_shared_from_this<Copy> {
     return std::chrono::duration<double>(date.value_or(now).time_since_epoch()).count();
   }
 
-  void run(std::shared_ptr<Call> call) {
-    bool taken_back = false;
-    {
-      std::lock_guard lock(inner_mutex_);
-      inner_running_ = call;
-      taken_back = inner_taken_back_;
-    }
-    call->launch();
-    if (taken_back) call->cancel_soon();
-  }
+  void run(const std::shared_ptr<Call>& call) { inner_running_.run(call); }
 
   void take_source(Result<ObjectMeta> source) {
     if (!source) return end(std::move(source).error());
@@ -224,13 +216,11 @@ class Copy : public std::enable_shared_from_this<Copy> {
     auto upload = std::make_shared<Upload>(
         inner_context_, "copy", inner_request_.key, inner_options_,
         [self](Result<PutResult> result) { self->end(std::move(result)); }, [](bool) {}, inner_request_);
-    bool taken_back = false;
     {
       std::lock_guard lock(inner_mutex_);
       inner_upload_ = upload;
-      inner_running_.reset();
-      taken_back = inner_taken_back_;
     }
+    const bool taken_back = inner_running_.release();  // asked only now: who takes it back later finds the upload
     upload->begin();
     for (uint64_t start = 0; start < source.size; start += part_size) {
       upload->feed_copy(ByteRange::make(start, std::min(source.size, start + part_size)).value());
@@ -245,23 +235,20 @@ class Copy : public std::enable_shared_from_this<Copy> {
 
   void cancel() {
     count(counters().cancelled);
-    std::shared_ptr<Call> running;
+    inner_running_.take_back();
     std::shared_ptr<Upload> upload;
     {
       std::lock_guard lock(inner_mutex_);
-      inner_taken_back_ = true;
-      running = inner_running_;
       upload = inner_upload_;
     }
-    if (running) running->cancel_soon();
     if (upload) upload->fail(cancelled());
   }
 
   void end(Result<PutResult> result) {
+    inner_running_.release();
     {
       std::lock_guard lock(inner_mutex_);
-      inner_running_.reset();  // they hold us
-      inner_upload_.reset();
+      inner_upload_.reset();  // it holds us
     }
     inner_promise_.set(std::move(result));
   }
@@ -275,10 +262,9 @@ class Copy : public std::enable_shared_from_this<Copy> {
   CopyRequest inner_request_;
   PutOptions inner_options_;
   Promise<PutResult> inner_promise_;
-  std::mutex inner_mutex_;
-  std::shared_ptr<Call> inner_running_;
-  std::shared_ptr<Upload> inner_upload_;
-  bool inner_taken_back_ = false;
+  RunningCall inner_running_;
+  std::mutex inner_mutex_;                // guards what follows
+  std::shared_ptr<Upload> inner_upload_;  // of a copy in parts
 };
 
 }  // namespace

@@ -1,11 +1,11 @@
 #include "engine/transfer/look.h"
 
-#include <mutex>
 #include <utility>
 
 #include "engine/base/log.h"
 #include "engine/transfer/document_call.h"
 #include "engine/transfer/head_call.h"
+#include "engine/transfer/running_call.h"
 
 namespace s3dlio::transfer {
 namespace {
@@ -108,39 +108,21 @@ class Look : public std::enable_shared_from_this<Look> {
     return traits;
   }
 
-  void run(std::shared_ptr<Call> call) {
-    bool taken_back = false;
-    {
-      std::lock_guard lock(inner_mutex_);
-      inner_running_ = call;
-      taken_back = inner_taken_back_;
-    }
-    call->launch();
-    if (taken_back) call->cancel_soon();
-  }
+  void run(const std::shared_ptr<Call>& call) { inner_running_.run(call); }
 
   void end(Result<ObjectMeta> result) {
-    {
-      std::lock_guard lock(inner_mutex_);
-      inner_running_.reset();  // it holds us
-    }
+    inner_running_.release();
     inner_promise_.set(std::move(result));
   }
 
-  void cancel() {
-    std::lock_guard lock(inner_mutex_);
-    inner_taken_back_ = true;
-    if (inner_running_) inner_running_->cancel_soon();
-  }
+  void cancel() { inner_running_.take_back(); }
 
   const std::shared_ptr<Context> inner_context_;
   const std::string inner_key_, inner_version_id_;
   const std::string_view inner_operation_;
   Promise<ObjectMeta> inner_promise_;
   std::optional<Error> inner_refusal_;  // of the first HEAD
-  std::mutex inner_mutex_;
-  std::shared_ptr<Call> inner_running_;
-  bool inner_taken_back_ = false;
+  RunningCall inner_running_;
 };
 
 }  // namespace
