@@ -288,15 +288,17 @@ void Upload::end_in_doubt(bool stands) {
 void Upload::take_check(const Result<ObjectMeta>& stored) {
   inner_state_ = State::kEnded;
   // Not being allowed to look is no failure of the upload; and what another has written since is none of ours.
-  if (!stored || !same_etag(stored->etag, inner_result_.etag)) return;
+  const bool ours = stored && same_etag(stored->etag, inner_result_.etag);
+  if (!stored || (!ours && !stored->etag.empty() && !inner_result_.etag.empty())) return;
   const auto difference = difference_of(*stored, inner_size_, inner_whole_);
   if (!difference) return;
-  Error error = make_error(ErrorCode::kIntegrity, "what the service stored is not what was sent: " + *difference +
-                                                      "; the bad object is removed");
+  Error error = make_error(ErrorCode::kIntegrity,
+                           "what the service stored is not what was sent: " + *difference +
+                               (ours ? "; the bad object is removed" : "; it was not removed, it may be another's"));
   inner_result_.version_id = stored->version_id;
   error.may_have_taken_effect = true;
   inner_error_ = named(std::move(error), *inner_context_, inner_operation_, inner_key_);
-  inner_enter_ = State::kDeleting;
+  if (ours) inner_enter_ = State::kDeleting;
 }
 
 // ---- the requests ----

@@ -285,6 +285,19 @@ TEST_CASE("U6: what is stored differs from what was sent") {
   }
 }
 
+TEST_CASE("U6: what is stored differs, and no ETag says whose it is: an error, and it stays") {
+  PartsWorld world;
+  world.s3.tamper = [&](const Seen& seen, int, Reply& reply) {
+    if (is_completion(seen)) world.s3.objects["k"].data.resize(1000);
+    if (seen.request.method == "HEAD") reply.headers.set("ETag", "");
+  };
+  const Error error = world.error(world.put());
+  CHECK(error.code == ErrorCode::kIntegrity);
+  CHECK(error.message.find("1000 bytes are stored") != std::string::npos);
+  CHECK(error.message.find("not removed") != std::string::npos);
+  CHECK(world.s3.objects.contains("k"));
+}
+
 TEST_CASE("U6: a small put that was stored with another checksum") {
   World world;
   bool overwritten = false;
