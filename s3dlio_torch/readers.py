@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from s3dlio_core import ObjectReader, Store
-from s3dlio_core._seekable import SeekableBytes, SeekError, asked_size, new_position
+from s3dlio_core.formats.seekable import SeekableBytes, SeekError, asked_size, new_position
 
 __all__ = ["RangeReader", "S3Reader", "S3ReaderConstructor", "SampleReader"]
 

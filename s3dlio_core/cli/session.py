@@ -122,9 +122,9 @@ class Session:
             yield
         finally:
             if self.verbosity:
-                from s3dlio_core import _service
+                from s3dlio_core.process import service
 
-                _service.drain()  # lines that wait; the handler stays for those of the end
+                service.drain()  # lines that wait; the handler stays for those of the end
 
     def close(self) -> None:
         for store in self._stores.values():

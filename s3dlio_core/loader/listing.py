@@ -11,7 +11,7 @@ from typing import Any
 
 from s3dlio_core._ext import ObjectMeta
 from s3dlio_core.errors import BucketNotFoundError, NotADirectoryStorageError, ObjectNotFoundError, RecordError
-from s3dlio_core.folder_markers import is_folder_marker
+from s3dlio_core.formats.folder_markers import is_folder_marker
 from s3dlio_core.loader.empty import explained, no_samples
 from s3dlio_core.loader.manifest import Manifest, ObjectManifest
 from s3dlio_core.loader.packed import PackedStrings

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from s3dlio_core.checkpoint import ItemIndex
 from s3dlio_core.checkpoint.zip_records import ArchiveDamaged, UnusualArchive
-from s3dlio_torch.dcp.load_item import LoadItem, Piece, Place
+from s3dlio_torch.dcp.load.item import LoadItem, Piece, Place
 from s3dlio_torch.dcp.torch_archive import read_tensor_archive
 
 __all__ = ["ProbeItem"]

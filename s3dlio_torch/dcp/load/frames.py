@@ -8,7 +8,7 @@ import torch
 
 from s3dlio_core.checkpoint import ItemIndex
 from s3dlio_core.errors import CheckpointError
-from s3dlio_torch.dcp.load_item import Place
+from s3dlio_torch.dcp.load.item import Place
 
 __all__ = ["FrameReader"]
 

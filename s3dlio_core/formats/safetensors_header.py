@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from s3dlio_core.errors import InvalidArgumentError, RecordError
-from s3dlio_core.foreign import named_for_what_it_is
+from s3dlio_core.formats.foreign import named_for_what_it_is
 
 __all__ = [
     "DTYPE_BITS",

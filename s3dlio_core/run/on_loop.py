@@ -8,7 +8,8 @@ import asyncio
 import weakref
 from typing import Any, TypeVar
 
-from s3dlio_core import _ext, _lifecycle
+from s3dlio_core import _ext
+from s3dlio_core.process import lifecycle
 
 __all__ = ["result_of", "until_done"]
 
@@ -80,4 +81,4 @@ def _port_of(loop: asyncio.AbstractEventLoop) -> _LoopPort:
 
 
 # A forked child shares the file descriptors with its parent's loops: it must not read them empty.
-_lifecycle.run_in_forked_child(_ports.clear)
+lifecycle.run_in_forked_child(_ports.clear)

@@ -7,9 +7,6 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from s3dlio_core._batch import Job, OnProgress, Outcome, Progress, run_jobs, run_jobs_async
-from s3dlio_core._local import files_of
-from s3dlio_core._plan import download_jobs, found, found_async, upload_jobs
 from s3dlio_core.errors import (
     DownloadError,
     InvalidArgumentError,
@@ -18,6 +15,9 @@ from s3dlio_core.errors import (
     UploadError,
     summary_of,
 )
+from s3dlio_core.moving.local import files_of
+from s3dlio_core.moving.plan import download_jobs, found, found_async, upload_jobs
+from s3dlio_core.run.batch import Job, OnProgress, Outcome, Progress, run_jobs, run_jobs_async
 from s3dlio_core.store import Store
 from s3dlio_core.verbs import store_at
 

@@ -16,7 +16,7 @@ from s3dlio_core.checkpoint import ItemIndex
 from s3dlio_core.checkpoint.zip_records import ArchiveDamaged, UnusualArchive
 from s3dlio_core.checksum import crc32_blocks
 from s3dlio_core.errors import CheckpointError
-from s3dlio_torch.dcp.load_item import Place
+from s3dlio_torch.dcp.load.item import Place
 from s3dlio_torch.dcp.plain_data import load_plain
 from s3dlio_torch.dcp.torch_archive import check_archive
 

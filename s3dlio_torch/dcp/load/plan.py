@@ -16,15 +16,15 @@ from torch.distributed.checkpoint.planner import LoadItemType, LoadPlan, LoadPla
 from torch.nn import Parameter
 
 from s3dlio_core.checkpoint import ItemIndex
+from s3dlio_core.checkpoint.read.box import Box
 from s3dlio_core.errors import CheckpointError
 from s3dlio_torch._overlap import overlapping_names
-from s3dlio_torch.dcp.load_box import Box
-from s3dlio_torch.dcp.load_check import check_chunks, gaps_between_items
-from s3dlio_torch.dcp.load_destination import plain_span
-from s3dlio_torch.dcp.load_item import LoadItem, Place, WholeItem
-from s3dlio_torch.dcp.load_probe import ProbeItem
-from s3dlio_torch.dcp.load_tensor import TensorItem, TensorRead, Verify
-from s3dlio_torch.dcp.load_whole import checker, safe_bytes, tensor_limit, undoing, whole_tensor
+from s3dlio_torch.dcp.load.check import check_chunks, gaps_between_items
+from s3dlio_torch.dcp.load.destination import plain_span
+from s3dlio_torch.dcp.load.item import LoadItem, Place, WholeItem
+from s3dlio_torch.dcp.load.probe import ProbeItem
+from s3dlio_torch.dcp.load.tensor import TensorItem, TensorRead, Verify
+from s3dlio_torch.dcp.load.whole import checker, safe_bytes, tensor_limit, undoing, whole_tensor
 
 __all__ = ["PlannedLoad", "Request"]
 

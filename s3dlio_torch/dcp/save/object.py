@@ -11,7 +11,7 @@ from s3dlio_core import ObjectWriter
 from s3dlio_core.checkpoint.ahead import Ahead
 from s3dlio_core.checkpoint.fault_points import reach
 from s3dlio_core.checkpoint.progress import ProgressTracker
-from s3dlio_torch.dcp.save_items import ItemPiece, Items
+from s3dlio_torch.dcp.save.items import ItemPiece, Items
 from s3dlio_torch.dcp.staging import Stopped
 
 __all__ = ["write_object"]

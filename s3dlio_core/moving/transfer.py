@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from s3dlio_core._ext import Buffer, Pending, PutOptions
-from s3dlio_core._lifecycle import abort_at_exit
-from s3dlio_core._many import Steps
-from s3dlio_core._whole import Whole
 from s3dlio_core.errors import StorageError
+from s3dlio_core.moving.whole import Whole
+from s3dlio_core.process.lifecycle import abort_at_exit
+from s3dlio_core.run.many import Steps
 from s3dlio_core.store import Store
 
 __all__ = ["OnBytes", "Source", "copy", "fits_one_put", "memory_for", "piece_of", "read", "transfer", "write_pieces"]

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from s3dlio_core import _ext
-from s3dlio_core._bounded import Weighted
-from s3dlio_core._many import Steps
 from s3dlio_core.errors import (
     BucketNotFoundError,
     CheckpointError,
@@ -16,10 +14,12 @@ from s3dlio_core.errors import (
     ObjectNotFoundError,
     RangeNotSatisfiableError,
 )
+from s3dlio_core.run.bounded import Weighted
+from s3dlio_core.run.many import Steps
 from s3dlio_core.store import Store
 from s3dlio_torch._memory import pinned
 from s3dlio_torch._overlap import Turns
-from s3dlio_torch.dcp.load_item import LoadItem, Piece
+from s3dlio_torch.dcp.load.item import LoadItem, Piece
 
 __all__ = ["Batches"]
 

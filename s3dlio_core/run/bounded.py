@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from s3dlio_core import _ext
-from s3dlio_core._many import Steps
 from s3dlio_core.errors import TransferCancelledError
+from s3dlio_core.run.many import Steps
 
 __all__ = ["BoundedRun", "Weighted"]
 
 
 @dataclass(frozen=True, slots=True)
 class Weighted:
-    """A task (see s3dlio_core._many) and the bytes of memory it needs while it runs."""
+    """A task (see s3dlio_core.run.many) and the bytes of memory it needs while it runs."""
 
     steps: Steps[None]
     weight: int

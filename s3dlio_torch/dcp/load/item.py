@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from s3dlio_core.checkpoint.read.cover import Interval
 from s3dlio_torch._overlap import Span
-from s3dlio_torch.dcp.load_cover import Interval
 
 __all__ = ["LoadItem", "Piece", "Place", "WholeItem"]
 

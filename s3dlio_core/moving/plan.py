@@ -7,12 +7,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from s3dlio_core._batch import Job
 from s3dlio_core._ext import ObjectMeta
-from s3dlio_core._local import LocalFile, local_store, safe_relative_path
-from s3dlio_core._many import Steps
-from s3dlio_core._transfer import OnBytes, Source, copy, transfer
 from s3dlio_core.errors import InvalidArgumentError, IsADirectoryStorageError, ObjectNotFoundError, StorageError
+from s3dlio_core.moving.local import LocalFile, local_store, safe_relative_path
+from s3dlio_core.moving.transfer import OnBytes, Source, copy, transfer
+from s3dlio_core.run.batch import Job
+from s3dlio_core.run.many import Steps
 from s3dlio_core.store import Store
 
 __all__ = [

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from s3dlio_core._bounded import BoundedRun
 from s3dlio_core.checkpoint.progress import CheckpointProgress, ProgressTracker
 from s3dlio_core.errors import TransferTimeoutError
+from s3dlio_core.run.bounded import BoundedRun
 from s3dlio_core.stats import stats
 from s3dlio_core.store import Store
-from s3dlio_torch.dcp.load_item import LoadItem
+from s3dlio_torch.dcp.load.item import LoadItem
 from s3dlio_torch.dcp.progress_bar import ProgressBar
 
 __all__ = ["LoadWatch"]

@@ -7,7 +7,8 @@ import os
 import weakref
 from collections.abc import Callable
 
-from s3dlio_core import _ext, _service
+from s3dlio_core import _ext
+from s3dlio_core.process import service
 
 __all__ = ["abort_at_exit", "run_in_forked_child"]
 
@@ -15,7 +16,7 @@ _SHUTDOWN_SECONDS = 5.0  # for what is under way to be taken back; a process tha
 
 
 _open_writers: weakref.WeakSet[_ext.NativeWriter] = weakref.WeakSet()
-_in_child: list[Callable[[], None]] = [_service.forget_after_fork]
+_in_child: list[Callable[[], None]] = [service.forget_after_fork]
 
 
 def abort_at_exit(writer: _ext.NativeWriter) -> None:
@@ -41,7 +42,7 @@ def _after_fork_in_child() -> None:
 def _at_exit() -> None:
     for writer in list(_open_writers):
         writer.drop()  # shutdown() waits; a sweep finds what stays behind
-    _service.drain()
+    service.drain()
     _ext.shutdown(_SHUTDOWN_SECONDS)
 
 

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from s3dlio_core.checkpoint import ItemIndex
+from s3dlio_core.checkpoint.read.box import Box, Run
+from s3dlio_core.checkpoint.read.cover import Interval, cover, cut
 from s3dlio_core.checksum import crc32, crc32_blocks, crc32_combine
 from s3dlio_core.errors import CheckpointError
-from s3dlio_torch.dcp.load_box import Box, Run
-from s3dlio_torch.dcp.load_cover import Interval, cover, cut
-from s3dlio_torch.dcp.load_destination import Destination, plain_span
-from s3dlio_torch.dcp.load_frames import FrameReader
-from s3dlio_torch.dcp.load_item import LoadItem, Piece, Place, damage_of_gap
+from s3dlio_torch.dcp.load.destination import Destination, plain_span
+from s3dlio_torch.dcp.load.frames import FrameReader
+from s3dlio_torch.dcp.load.item import LoadItem, Piece, Place, damage_of_gap
 
 __all__ = ["GAP_BYTES", "TensorItem", "TensorRead", "Verify"]
 

@@ -15,9 +15,9 @@ from s3dlio_core.checkpoint.commit import remove_objects
 from s3dlio_core.checkpoint.fault_points import reach
 from s3dlio_core.checkpoint.progress import CheckpointProgress, ProgressTracker
 from s3dlio_core.errors import CheckpointError
-from s3dlio_torch.dcp.save_items import Items
-from s3dlio_torch.dcp.save_object import write_object
-from s3dlio_torch.dcp.save_plan import DataObject
+from s3dlio_torch.dcp.save.items import Items
+from s3dlio_torch.dcp.save.object import write_object
+from s3dlio_torch.dcp.save.plan import DataObject
 from s3dlio_torch.dcp.staging import StagingRing, Stopped
 
 __all__ = ["RankSave", "SaveOptions"]

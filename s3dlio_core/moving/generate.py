@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from s3dlio_core._batch import Job
 from s3dlio_core._ext import PutOptions
-from s3dlio_core._many import Steps
-from s3dlio_core._transfer import OnBytes, fits_one_put, piece_of, write_pieces
-from s3dlio_core._whole import Whole
 from s3dlio_core.datagen import Generator
+from s3dlio_core.moving.transfer import OnBytes, fits_one_put, piece_of, write_pieces
+from s3dlio_core.moving.whole import Whole
+from s3dlio_core.run.batch import Job
+from s3dlio_core.run.many import Steps
 from s3dlio_core.store import Store
 
 __all__ = ["Recipe", "generate_jobs"]
@@ -37,7 +37,7 @@ def generate_jobs(recipe: Recipe, target: Store, keys: Iterable[str]) -> Iterato
 def _generate(recipe: Recipe, index: int, target: Store, key: str, memory_bytes: int, on_bytes: OnBytes) -> Steps[int]:
     made = Generator(recipe.size, seed=recipe.seed, index=index, dedup=recipe.dedup, compress=recipe.compress)
     if recipe.object_type != "RAW" or fits_one_put(target, recipe.size, memory_bytes):
-        from s3dlio_core.object_types import encode  # not imported for --help
+        from s3dlio_core.formats.object_types import encode  # not imported for --help
 
         # Forms other than the raw one are made as a whole.
         data = encode(recipe.object_type, next(made.chunks(max(recipe.size, 1)), b""))

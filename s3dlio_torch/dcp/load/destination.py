@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from s3dlio_core import _ext
+from s3dlio_core.checkpoint.read.box import Box
 from s3dlio_torch._overlap import Span, span_of
 from s3dlio_torch._storage import check_storage
-from s3dlio_torch.dcp.load_box import Box
 
 __all__ = ["Destination", "plain_span"]
 

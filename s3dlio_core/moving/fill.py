@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from s3dlio_core import _ext
-from s3dlio_core._many import Steps, run, run_many
 from s3dlio_core.errors import RecordError, UnsupportedOperationError
-from s3dlio_core.safetensors_header import FIRST_READ, LENGTH_BYTES, SafetensorsHeader, header_end, parse_header
+from s3dlio_core.formats.safetensors_header import FIRST_READ, LENGTH_BYTES, SafetensorsHeader, header_end, parse_header
+from s3dlio_core.run.many import Steps, run, run_many
 from s3dlio_core.store import Store
 
 __all__ = ["Fill", "Source", "bytes_of", "fill_many", "open_safetensors", "open_source"]

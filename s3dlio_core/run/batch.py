@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
-from s3dlio_core._many import Steps, run_each, run_each_async
-from s3dlio_core._transfer import OnBytes, memory_for
 from s3dlio_core.errors import InvalidArgumentError
+from s3dlio_core.moving.transfer import OnBytes, memory_for
+from s3dlio_core.run.many import Steps, run_each, run_each_async
 
 __all__ = ["Job", "OnProgress", "Outcome", "Progress", "run_jobs", "run_jobs_async"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from s3dlio_torch.dcp.load_box import Run
+from s3dlio_core.checkpoint.read.box import Run
 
 __all__ = ["Interval", "cover", "cut"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch.distributed.checkpoint.planner import WriteItem, WriteItemType
 
 from s3dlio_core.checkpoint.layout import TINY_BYTES
-from s3dlio_torch.dcp.save_items import item_bytes
+from s3dlio_torch.dcp.save.items import item_bytes
 
 __all__ = ["DataObject", "Placement", "objects_of"]
 

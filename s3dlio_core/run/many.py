@@ -121,7 +121,7 @@ async def run_each_async(tasks: Iterable[Steps[None]], limit: int) -> None:
 
 async def run_async(task: Steps[T]) -> T:
     """Run one task on the running loop."""
-    from s3dlio_core._async import until_done
+    from s3dlio_core.run.on_loop import until_done
 
     try:
         pending = next(task)
