@@ -1,7 +1,6 @@
 """How Sphinx builds the site: `make docs`.
 
-Sphinx rather than MkDocs: it documents what the packages hold when they run, and so also the classes that the compiled door
-defines; it checks every reference, and it leaves an inventory of names to check the site against.
+docs/libraries.md says why it is Sphinx.
 """
 
 import sys
@@ -40,10 +39,16 @@ napoleon_use_rtype = False
 napoleon_use_ivar = True
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
+toc_object_entries_show_parents = "hide"
+highlight_language = "python"  # of docstrings; pages name theirs
 default_role = "name"  # docstrings.py
 nitpick_ignore_regex = [
+    ("py:exc", r"As get_range|\."),
     ("py:obj", ".*"),  # in backticks: code where it names nothing of the site
-    ("py:.*", r"(abc|array|collections|concurrent|builtins|io|os|torch|lightning|torchdata)(\..*)?"),
+    (
+        "py:.*",
+        r"(_pickle|abc|array|collections|concurrent|builtins|io|os|torch|lightning|torchdata|CheckpointException)(\..*)?",
+    ),
     ("py:.*", r"s3dlio_\w+\.(\w+\.)*_\w+(\..*)?"),  # private modules
 ]
 

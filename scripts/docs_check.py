@@ -2,8 +2,8 @@
 
     python scripts/docs_check.py build/docs-site
 
-Public are the names in `__all__` of the public modules: s3dlio_core and s3dlio_torch, the packages in them without an
-underscore, and every module that the docs, the README or the examples import from or name.
+Public are the names in `__all__` of the public modules: s3dlio_core and s3dlio_torch, the packages in them that
+have an `__all__`, and every module that the README, the changes, the guides or the examples import from or name.
 """
 
 from __future__ import annotations
@@ -33,16 +33,20 @@ def public_modules() -> list[str]:
     found = set(PACKAGES)
     for package in PACKAGES:
         for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
-            if module.ispkg and not module.name.rpartition(".")[2].startswith("_"):
+            hidden = module.name.rpartition(".")[2].startswith("_")
+            if module.ispkg and not hidden and hasattr(importlib.import_module(module.name), "__all__"):
                 found.add(module.name)
     found |= set(_named(_texts()))
     return sorted(found - {PROGRAM})
 
 
 def _texts() -> Iterator[str]:
-    yield (ROOT / "README.md").read_text()
+    for name in ("README.md", "CHANGELOG.md"):
+        yield (ROOT / name).read_text()
     for page in sorted((ROOT / "docs").rglob("*.md")):
-        if page.name != "architecture.md":  # tells of private files as well
+        if (
+            page.name not in ("architecture.md", "glossary.md") and page.parent.name != "reference"
+        ):  # name private files too
             yield page.read_text()
     for example in sorted((ROOT / "examples").glob("*.py")):
         yield example.read_text()

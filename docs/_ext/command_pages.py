@@ -50,7 +50,7 @@ def _prose(text: str) -> str:
         if paragraph.startswith("\b\n"):
             head, _, code = paragraph.removeprefix("\b\n").partition("\n")
             lines = "\n".join(line.removeprefix("  ") for line in code.splitlines())
-            parts.append(f"{head}\n\n```console\n{lines}\n```\n")
+            parts.append(f"{head}\n\n```bash\n{lines}\n```\n")
         else:
             parts.append(_literal(paragraph) + "\n")
     return "\n".join(parts)

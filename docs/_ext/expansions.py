@@ -1,4 +1,4 @@
-"""Parts of pages that are written at build time: a line `<!-- expand: NAME -->` becomes what the function NAME gives."""
+"""Parts of pages that are written at build time: a line `<!-- expand: NAME -->` becomes the text of that name."""
 
 from __future__ import annotations
 
