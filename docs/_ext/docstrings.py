@@ -26,7 +26,10 @@ def name_role(
 
 
 def link_calls(lines: list[str]) -> list[str]:
-    """The lines with each `name()` of their prose in backticks and each page a link; what is indented below `::` is left alone."""
+    """The lines with each `name()` of their prose in backticks and each page a link.
+
+    What is indented below `::` is left alone.
+    """
     result = []
     code_below: int | None = None  # the indentation of the paragraph that a literal block belongs to
     for line in lines:
@@ -69,7 +72,7 @@ def without_noise(app: Any, what: str, name: str, obj: Any, options: Any, signat
 
 
 def skip_fields(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
-    """Fields of named tuples stand in the class's docstring; Python's own text on each, "Alias for field", says less."""
+    """Fields of named tuples stand in the class's docstring; Python's own text on each says less."""
     return True if type(obj).__name__ == "_tuplegetter" else None
 
 
@@ -77,7 +80,7 @@ def en_dashes(app: Any, page: Any) -> None:
     """The sign between a parameter and its text."""
     for text in list(page.findall(nodes.Text)):
         if text == " -- ":
-            text.parent.replace(text, nodes.Text(" – "))
+            text.parent.replace(text, nodes.Text(" \N{EN DASH} "))
 
 
 def setup(app: Any) -> dict[str, bool]:
