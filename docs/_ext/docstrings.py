@@ -73,7 +73,7 @@ def without_noise(app: Any, what: str, name: str, obj: Any, options: Any, signat
 
 
 def of_the_core(app: Any, env: Any, node: Any, content: Any) -> Any:
-    """Classes of the core, and open_store(), are named in the docstrings of the other packages without the core's name."""
+    """The other packages' docstrings name classes of the core, and open_store(), without the core's name."""
     name = node.get("reftarget", "")
     if node.get("refdomain") != "py" or not (name[:1].isupper() or name == "open_store"):
         return None
