@@ -47,6 +47,7 @@ class SampleReader(SeekableBytes, S3Reader):
         return bytes(self.getbuffer())
 
     def bytes_at(self, start: int, end: int) -> memoryview:
+        """Bytes [start, end) without a copy."""
         return self._view[start:end]
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
@@ -64,9 +65,11 @@ class SampleReader(SeekableBytes, S3Reader):
         return self._position
 
     def read1(self, size: int | None = -1, /) -> bytes:
+        """As read(): all bytes are in memory."""
         return self.read(size)
 
     def readinto1(self, buffer: Any, /) -> int:
+        """As readinto(): all bytes are in memory."""
         return self.readinto(buffer)
 
     def close(self) -> None:

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes .venv hold what a task needs: demo, test or check (each adds to what is there). Does nothing when that was done before.
+# Makes .venv hold what a task needs: demo, test, check or docs (each adds to what is there). Does nothing when that was done before.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-task=${1:?usage: venv.sh demo|test|check}
+task=${1:?usage: venv.sh demo|test|check|docs}
 python=${PYTHON:-python3}
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
   echo "Python 3.11 or newer is needed; $python is $("$python" --version). Set PYTHON=/path/to/python3.11" >&2

@@ -127,6 +127,7 @@ class Session:
                 service.drain()  # lines that wait; the handler stays for those of the end
 
     def close(self) -> None:
+        """Close every store that was opened for a command."""
         for store in self._stores.values():
             store.close()
         self._stores.clear()

@@ -62,6 +62,7 @@ class TensorInfo:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of the tensor."""
         return self.end - self.start
 
 

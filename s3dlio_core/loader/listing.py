@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 MANIFEST_SUFFIX = ".s3dlio-manifest"
+"""How keys of stored manifests end; listings of samples pass them over."""
+
 _MAGIC = b"s3dlio manifest 1\n"
 
 

@@ -31,6 +31,7 @@ class Source:
 
     @property
     def uri(self) -> str:
+        """Whole URI of the object."""
         return self.store.uri_of(self.key)
 
 

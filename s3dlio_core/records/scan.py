@@ -21,6 +21,8 @@ from s3dlio_core.store import Store
 __all__ = ["INDEX_KEY", "IndexProgress", "guess_format", "index_many", "index_prefix", "is_sidecar", "objects_to_index"]
 
 INDEX_KEY = ".s3dlio-index"
+"""Key of the stored index, below the prefix whose objects it tells of."""
+
 _SIDECARS = (INDEX_KEY, ".s3dlio-manifest")
 _DEFAULT_IN_FLIGHT = 32
 
