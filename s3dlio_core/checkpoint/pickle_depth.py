@@ -40,10 +40,11 @@ def check_tuples_of(source: Any) -> None:
     try:
         for opcode, argument, _ in pickletools.genops(source):
             name = opcode.name
+            place: Any = argument  # in the memo, for these opcodes
             if name in _STORING:
-                memo[len(memo) if name == "MEMOIZE" else int(argument)] = stack[-1]
+                memo[len(memo) if name == "MEMOIZE" else int(place)] = stack[-1]
             elif name in _RECALLING:
-                stack.append(memo[int(argument)])
+                stack.append(memo[int(place)])
             elif name == "MARK":
                 stack.append(_MARK)
             else:

@@ -231,6 +231,15 @@ for path in map(pathlib.Path, sys.argv[1:]):
     assert (done.returncode, done.stdout.splitlines()) == (0, list(cases)), done
 
 
+def test_a_metadata_of_more_bytes_than_any_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = pickle.dumps(metadata())
+    monkeypatch.setattr("s3dlio_torch.dcp.metadata._MOST_BYTES", len(stored))
+    read_metadata(stored, URI)
+    monkeypatch.setattr("s3dlio_torch.dcp.metadata._MOST_BYTES", len(stored) - 1)
+    with pytest.raises(CheckpointError, match=f"it has {len(stored)} bytes"):
+        read_metadata(stored, URI)
+
+
 def test_a_metadata_that_holds_itself_is_refused() -> None:
     wrong = metadata()
     wrong.planner_data["more"].append(wrong.planner_data["more"])
