@@ -187,6 +187,13 @@ def test_a_bomb_is_refused_in_little_memory(what: str, pickled: bytes) -> None:
     assert peak < 100 * len(pickled) + (1 << 20)
 
 
+def test_a_path_that_takes_much_memory_once_it_is_printed_is_refused() -> None:
+    wrong = metadata()
+    wrong.storage_meta = StorageMeta(pathlib.PosixPath(*["a" * 1000] * 5), "save", modules=["m"])
+    with pytest.raises(CheckpointError, match="a path is not made of names, or too long"):
+        read_metadata(pickle.dumps(wrong), URI)
+
+
 # ---- nested deeper than the C stack ----
 _CLASS = b"ctorch.distributed.checkpoint.metadata\n"
 _KEY = b"\x8c\x0cstorage_data}" + _CLASS + b"MetadataIndex\n)\x81}("
