@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from s3dlio_core.checkpoint.read.cover import Interval
-from s3dlio_torch._overlap import Span
+from s3dlio_core.checkpoint.read.turns import Span
 
 __all__ = ["LoadItem", "Piece", "Place", "WholeItem"]
 
