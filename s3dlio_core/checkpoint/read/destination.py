@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Protocol
 
 from s3dlio_core import _ext
-from s3dlio_core.checkpoint.read.box import Box
+from s3dlio_core.checkpoint.read.box import Box, row_major
 from s3dlio_core.checkpoint.read.turns import Span
 from s3dlio_core.errors import InvalidArgumentError
 
-__all__ = ["Destination", "MemoryDestination"]
+__all__ = ["Destination", "MemoryDestination", "window_of"]
 
 
 class Destination(Protocol):
@@ -47,33 +46,35 @@ class Destination(Protocol):
 
 
 class MemoryDestination:
-    """Memory without gaps on the CPU: a numpy array, a tensor, a bytearray.
+    """A box inside memory that holds a larger one, row-major and without gaps.
 
     Args:
-        data: Writable and contiguous; it is kept alive.
-        shape: Of the slice.
+        view: All of the memory.
+        extents: Elements of all of it in each dimension.
+        base: The box's first element there.
+        lengths: Its elements in each dimension.
         itemsize: Bytes of an element.
-        order: Dimensions from the slowest in the stored payload to the fastest; None: row-major.
-    Raises:
-        InvalidArgumentError: Not contiguous, read-only, not on the CPU, or of another size.
+        order: Dimensions from the slowest in the stored payload to the fastest.
     """
 
     direct = True
     on_accelerator = False
 
-    def __init__(self, data: Any, shape: tuple[int, ...], itemsize: int, order: tuple[int, ...] | None = None) -> None:
-        self.shape = shape
-        size = math.prod(shape) * itemsize
-        if _ext.memory_size(data, "data") != size:
-            found = _ext.memory_size(data, "data")
-            raise InvalidArgumentError(f"the destination has {found} bytes; a slice of shape {shape} takes {size}")
-        self._view = _ext.window(data, size)
-        self._order = order if order is not None and len(order) == len(shape) else tuple(range(len(shape)))
-        row_major = [1] * len(shape)
-        for dimension in range(len(shape) - 2, -1, -1):
-            row_major[dimension] = row_major[dimension + 1] * shape[dimension + 1]
-        self.strides = tuple(row_major[dimension] for dimension in self._order)
-        self.span: Span | None = None  # one reader each: nobody else is told of this memory
+    def __init__(
+        self,
+        view: memoryview,
+        extents: tuple[int, ...],
+        base: tuple[int, ...],
+        lengths: tuple[int, ...],
+        itemsize: int,
+        order: tuple[int, ...],
+    ) -> None:
+        self.shape = lengths
+        strides = row_major(extents)
+        first = sum(offset * stride for offset, stride in zip(base, strides, strict=True)) * itemsize
+        self._view = view[first:]
+        self.strides = tuple(strides[dimension] for dimension in order)
+        self.span: Span | None = None  # boxes of one memory overlap only where the caller asked for it
 
     def memory(self, start: int, size: int) -> memoryview:
         """See Destination."""
@@ -87,15 +88,28 @@ class MemoryDestination:
         taken = 0
         for offsets, lengths in box.within(start // size, end // size):
             part = Box(box.shape, offsets, lengths, size)
-            base = sum((o - first) * s for o, first, s in zip(offsets, box.offsets, self.strides, strict=True)) * size
+            begin = sum((o - first) * s for o, first, s in zip(offsets, box.offsets, self.strides, strict=True)) * size
             runs = part.runs(self.strides, 0)
             assert runs is not None
             for run in runs:
                 assert run.target is not None
                 place = run.start - start
-                self._view[base + run.target : base + run.target + run.size] = payload[place : place + run.size]
+                target = begin + run.target
+                self._view[target : target + run.size] = payload[place : place + run.size]
             taken += part.nbytes
         return taken
 
     def filled(self) -> None:
         """See Destination."""
+
+
+def window_of(data: Any, size: int, name: str) -> memoryview:
+    """The bytes of contiguous writable memory, format "B".
+
+    Raises:
+        InvalidArgumentError: Not contiguous, read-only, not on the CPU, or not of `size` bytes.
+    """
+    found = _ext.memory_size(data, "out")
+    if found != size:
+        raise InvalidArgumentError(f"the memory for {name!r} has {found} bytes; expected {size}")
+    return _ext.window(data, size)

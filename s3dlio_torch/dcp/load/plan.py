@@ -19,7 +19,7 @@ from torch.nn import Parameter
 from s3dlio_core.checkpoint import ItemIndex
 from s3dlio_core.checkpoint.read.box import Box
 from s3dlio_core.checkpoint.read.check import check_chunks, gaps_between_items
-from s3dlio_core.checkpoint.read.item import LoadItem, Place, WholeItem
+from s3dlio_core.checkpoint.read.item import LoadItem, Place, WholeItem, index_of
 from s3dlio_core.checkpoint.read.probe import ProbeItem
 from s3dlio_core.checkpoint.read.tensor import TensorItem, TensorRead, Verify
 from s3dlio_core.errors import CheckpointError
@@ -138,7 +138,7 @@ class PlannedLoad:
             )
             raise CheckpointError(message, operation="load", uri=self._uri_of(""))
         place = self._place(index, info)
-        known = _index_of(info, place)
+        known = index_of(info, place)
         transforms = tuple(info.transform_descriptors or ())
         # What this package compressed is read in frames; whatever else went through a transform only as a whole.
         whole = read.type == LoadItemType.BYTE_IO or (known.dtype == "" if known is not None else bool(transforms))
@@ -237,16 +237,6 @@ def _stored_dtype(index: ItemIndex, place: Place) -> torch.dtype:
         message = f"{place.name} is of dtype {index.dtype[:50]!r}, which this torch does not know"
         raise CheckpointError(message, operation="load", uri=place.uri)
     return found
-
-
-def _index_of(info: _StorageInfo, place: Place) -> ItemIndex | None:
-    stored: Any = getattr(info, "s3dlio_index", None)
-    if stored is None:
-        return None
-    try:
-        return ItemIndex.from_primitive(stored)
-    except CheckpointError as error:
-        raise CheckpointError(f"{place.name!r}: {error.message}", operation="load", uri=place.uri) from error
 
 
 def _chunk_sizes(entry: TensorStorageMetadata, index: MetadataIndex) -> tuple[int, ...]:
