@@ -2,6 +2,7 @@
 #   make demo    train a small model from a real S3 server      make demo URI=file:///tmp/demo | direct:///tmp/demo
 #   make test    C++ tests, sanitizers, fuzzers, Python tests   make check   formatters, linters, types, warnings as errors
 #   make bench   benchmarks against peers -> docs/performance.md
+#   make docs    the documentation's site -> build/docs-site/index.html; every name and link checked
 #   make wheel   a wheel with OpenSSL inside, tried in a clean environment without torch and with it
 #   make test-torch   the wheel's tests with the oldest torch that is supported (several GB where there is no CPU build)   TORCH=2.11.0
 #   make fuzz    the fuzzers for FUZZ_SECONDS each (600)
@@ -70,6 +71,12 @@ wheel: setup-test
 
 test-torch: wheel
 	scripts/torch-tests.sh $(TORCH)
+
+docs:
+	@scripts/system-packages.sh build
+	@scripts/venv.sh docs
+	@scripts/build.sh
+	scripts/docs.sh
 
 clean:
 	rm -rf build dist .venv

@@ -38,10 +38,7 @@ from s3dlio_core.errors import (
     UploadError,
 )
 from s3dlio_core.logging import set_log_level
-from s3dlio_core.options import S3Options
-from s3dlio_core.stats import reset_stats, set_pool_cap_bytes, stats, trim_pool
-from s3dlio_core.store import ObjectReader, ObjectWriter, Prefetch, Store, open_store
-from s3dlio_core.trees import (
+from s3dlio_core.moving.trees import (
     Progress,
     TransferReport,
     download,
@@ -49,6 +46,9 @@ from s3dlio_core.trees import (
     upload,
     upload_async,
 )
+from s3dlio_core.options import S3Options
+from s3dlio_core.stats import reset_stats, set_pool_cap_bytes, stats, trim_pool
+from s3dlio_core.store import ObjectReader, ObjectWriter, Prefetch, Store, open_store
 from s3dlio_core.tuning import Tuning
 from s3dlio_core.uri import parse_uri
 from s3dlio_core.values import FetchItem, ListResult

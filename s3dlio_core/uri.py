@@ -28,6 +28,7 @@ class Uri(NamedTuple):
 
     @property
     def is_file(self) -> bool:
+        """Whether it names a file store: file:// or direct://."""
         return self.scheme in FILE_SCHEMES
 
 

@@ -14,12 +14,12 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
-from s3dlio_core import _transfer
 from s3dlio_core._ext import Buffer, ObjectMeta, PutResult
-from s3dlio_core._lifecycle import run_in_forked_child
-from s3dlio_core._many import Steps, run, run_async, run_many, run_many_async
 from s3dlio_core._setting import Setting, setting_of
 from s3dlio_core.errors import DeleteError, InvalidArgumentError, summary_of
+from s3dlio_core.moving import transfer
+from s3dlio_core.process.lifecycle import run_in_forked_child
+from s3dlio_core.run.many import Steps, run, run_async, run_many, run_many_async
 from s3dlio_core.store import Store, open_store
 from s3dlio_core.store._put import put_options
 from s3dlio_core.uri import FILE_SCHEMES, split_object_uri, uri_text
@@ -309,8 +309,8 @@ async def copy_async(source_uri: str, uri: str) -> None:
 def _copy(source_uri: str, uri: str) -> Steps[None]:
     source, source_key = _read_from(source_uri)
     target, key = store_at(uri)
-    memory_bytes = _transfer.memory_for(1)
-    yield from _transfer.copy(_transfer.Source(source, source_key, ""), target, key, memory_bytes, lambda _: None)
+    memory_bytes = transfer.memory_for(1)
+    yield from transfer.copy(transfer.Source(source, source_key, ""), target, key, memory_bytes, lambda _: None)
 
 
 def _checked(max_in_flight: int) -> int:

@@ -12,7 +12,7 @@ from s3dlio_torch.async_loader import AsyncLoader, create_async_loader
 from s3dlio_torch.client_config import S3ClientConfig
 from s3dlio_torch.iterable_dataset import S3IterableDataset
 from s3dlio_torch.map_dataset import S3MapDataset
-from s3dlio_torch.pt import load, save
+from s3dlio_torch.pt import UnsafePickleError, load, save
 from s3dlio_torch.readers import S3Reader, S3ReaderConstructor, SampleReader
 from s3dlio_torch.rows import collate
 from s3dlio_torch.s3_checkpoint import S3Checkpoint
@@ -38,6 +38,7 @@ __all__ = [
     "S3ReaderConstructor",
     "S3Writer",
     "SampleReader",
+    "UnsafePickleError",
     "__version__",
     "collate",
     "create_async_loader",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from s3dlio_core.fill import Fill, Source, fill_many
+from s3dlio_core.moving.fill import Fill, Source, fill_many
 from s3dlio_torch._staging import StagingPool, StagingSlot
 
 __all__ = ["TensorItem", "differing_names", "fill_tensors", "flat_bytes"]

@@ -10,10 +10,10 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from s3dlio_core._seekable import SeekableFile
 from s3dlio_core.checksum import crc32
 from s3dlio_core.errors import CheckpointError, ChecksumMismatchError, StorageError
-from s3dlio_core.fill import Fill, Source, fill_many
+from s3dlio_core.formats.seekable import SeekableFile
+from s3dlio_core.moving.fill import Fill, Source, fill_many
 
 __all__ = [
     "Archive",

@@ -1,8 +1,10 @@
 """S3LightningCheckpoint: where Lightning's Trainer keeps its checkpoints.
 
-trainer = Trainer(plugins=[S3LightningCheckpoint(region="eu-central-1")])
-trainer.save_checkpoint("s3://runs/a/last.ckpt")
-trainer.fit(model, ckpt_path="s3://runs/a/last.ckpt")
+Usage::
+
+    trainer = Trainer(plugins=[S3LightningCheckpoint(region="eu-central-1")])
+    trainer.save_checkpoint("s3://runs/a/last.ckpt")
+    trainer.fit(model, ckpt_path="s3://runs/a/last.ckpt")
 """
 
 from __future__ import annotations

@@ -56,9 +56,15 @@ class S3SourceNode(BaseNode[Any]):  # type: ignore[misc]
         self._samples = self._dataset._iterator()
 
     def next(self) -> Any:
+        """The next sample of the epoch.
+
+        Raises:
+            StopIteration: The epoch has ended.
+        """
         assert self._samples is not None
         return next(self._samples)
 
     def get_state(self) -> dict[str, Any]:
+        """Which samples of the epoch were handed on, for reset()."""
         assert self._samples is not None
         return {_DATASET: self._samples.state_dict()}

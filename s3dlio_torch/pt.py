@@ -14,8 +14,8 @@ import torch
 from s3dlio_core import PutResult, Tuning
 from s3dlio_core.checksum import crc32, crc32_combine
 from s3dlio_core.errors import CheckpointError, StorageError
-from s3dlio_core.fill import Source, open_source
-from s3dlio_core.foreign import named_for_what_it_is
+from s3dlio_core.formats.foreign import named_for_what_it_is
+from s3dlio_core.moving.fill import Source, open_source
 from s3dlio_torch._fill_tensors import TensorItem, fill_tensors
 from s3dlio_torch._guarded_writer import GuardedWriter
 from s3dlio_torch._memory import fresh

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from s3dlio_core import ObjectReader, Store
-from s3dlio_core._seekable import SeekableBytes, SeekError, asked_size, new_position
+from s3dlio_core.formats.seekable import SeekableBytes, SeekError, asked_size, new_position
 
 __all__ = ["RangeReader", "S3Reader", "S3ReaderConstructor", "SampleReader"]
 
@@ -47,6 +47,7 @@ class SampleReader(SeekableBytes, S3Reader):
         return bytes(self.getbuffer())
 
     def bytes_at(self, start: int, end: int) -> memoryview:
+        """Bytes [start, end) without a copy."""
         return self._view[start:end]
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
@@ -64,9 +65,11 @@ class SampleReader(SeekableBytes, S3Reader):
         return self._position
 
     def read1(self, size: int | None = -1, /) -> bytes:
+        """As read(): all bytes are in memory."""
         return self.read(size)
 
     def readinto1(self, buffer: Any, /) -> int:
+        """As readinto(): all bytes are in memory."""
         return self.readinto(buffer)
 
     def close(self) -> None:

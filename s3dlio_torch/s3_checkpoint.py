@@ -14,7 +14,7 @@ __all__ = ["S3Checkpoint"]
 
 
 class S3Checkpoint:
-    """Readers and writers of single objects.
+    """Readers and writers of single objects::
 
         checkpoint = S3Checkpoint(region="eu-central-1")
         with checkpoint.writer("s3://runs/a/epoch0.pt") as writer:

@@ -1,5 +1,5 @@
 // What the engine wants of Python: log lines to hand on, credentials to look up. It never takes the GIL for that:
-// requests wait in a queue that one Python thread (s3dlio_core/_service.py) empties. So an engine thread cannot
+// requests wait in a queue that one Python thread (s3dlio_core/process/service.py) empties. So an engine thread cannot
 // deadlock with Python, nor be unwound by a dying interpreter.
 #pragma once
 

@@ -84,6 +84,7 @@ class ProgressTracker:
         return None
 
     def snapshot(self) -> CheckpointProgress:
+        """The counts as they are now."""
         with self._lock:
             seconds = time.monotonic() - self._began
             return CheckpointProgress(self._done, self._total, seconds, tuple(self._active))

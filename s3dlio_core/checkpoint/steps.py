@@ -55,6 +55,7 @@ class Steps:
         return f"step-{step:010d}/"
 
     def uri(self, step: int) -> str:
+        """URI of a step's folder, whether it exists or not."""
         return self._store.uri_of(self.folder(step))
 
     def begun(self) -> list[int]:
@@ -79,6 +80,7 @@ class Steps:
         return next((step for step in reversed(self.begun()) if self.exists(step)), None)
 
     def exists(self, step: int) -> bool:
+        """Whether a step is committed: its metadata is there."""
         return self._store.exists(self.folder(step) + metadata_key())
 
     def delete(self, step: int) -> None:

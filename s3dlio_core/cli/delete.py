@@ -12,8 +12,6 @@ from typing import Annotated
 import typer
 
 from s3dlio_core import AccessDeniedError, DeleteError, IsADirectoryStorageError, StorageError, Store
-from s3dlio_core._batch import Outcome, Progress
-from s3dlio_core._plan import as_folder, below, is_folder
 from s3dlio_core.cli.app import command
 from s3dlio_core.cli.failures import print_failures
 from s3dlio_core.cli.options import Json, Pattern, Recursive, Uri, matching
@@ -21,6 +19,8 @@ from s3dlio_core.cli.output import print_json, print_line
 from s3dlio_core.cli.progress import Meter
 from s3dlio_core.cli.report import nothing_found, to_json
 from s3dlio_core.cli.session import Session
+from s3dlio_core.moving.plan import as_folder, below, is_folder
+from s3dlio_core.run.batch import Outcome, Progress
 from s3dlio_core.uri import FILE_SCHEMES
 
 _BATCH = 1000  # keys a request, as many as S3 takes

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from s3dlio_core._plan import download_jobs, found
 from s3dlio_core.cli.app import command
 from s3dlio_core.cli.location import locate
 from s3dlio_core.cli.options import Jobs, Json, Pattern, matching
 from s3dlio_core.cli.report import run_and_report
 from s3dlio_core.cli.session import Session
 from s3dlio_core.cli.streams import STREAM, copy_out
+from s3dlio_core.moving.plan import download_jobs, found
 
 
 @command("download")

@@ -29,6 +29,7 @@ def describe(error: BaseException) -> str:
 
 
 def print_error(error: BaseException, *, verbosity: int) -> None:
+    """Tell of an error in one line on stderr; from verbosity 2 with its traceback."""
     if verbosity >= 2:
         traceback.print_exception(error, file=sys.stderr)
     print(f"s3dlio: {describe(error)}", file=sys.stderr)

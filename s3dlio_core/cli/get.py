@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from s3dlio_core._batch import Job
-from s3dlio_core._plan import download_jobs
-from s3dlio_core._transfer import read
 from s3dlio_core.cli.app import command
 from s3dlio_core.cli.options import Jobs, Json, Length, Offset, Pattern, Recursive
 from s3dlio_core.cli.report import run_and_report
 from s3dlio_core.cli.select import from_keylist, from_uri
 from s3dlio_core.cli.session import Session
+from s3dlio_core.moving.plan import download_jobs
+from s3dlio_core.moving.transfer import read
+from s3dlio_core.run.batch import Job
 
 
 @command("get")

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from s3dlio_core._batch import Outcome, Progress
 from s3dlio_core.cli.app import command
 from s3dlio_core.cli.failures import print_failures
 from s3dlio_core.cli.options import Jobs, Json, Pattern
@@ -14,6 +13,7 @@ from s3dlio_core.cli.progress import Meter
 from s3dlio_core.cli.report import to_json
 from s3dlio_core.cli.session import Session
 from s3dlio_core.cli.sizes import format_size
+from s3dlio_core.run.batch import Outcome, Progress
 
 if TYPE_CHECKING:
     from s3dlio_core import ObjectMeta, Store

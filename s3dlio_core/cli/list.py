@@ -40,6 +40,7 @@ class Selection:
     matchers: tuple[re.Pattern[str], ...]
 
     def wants(self, name: str) -> bool:
+        """Whether every pattern is found in `name`."""
         return all(matcher.search(name) for matcher in self.matchers)
 
 

@@ -23,6 +23,7 @@ class Location:
     base: str  # what stands before a key in a URI
 
     def uri_of(self, key: str) -> str:
+        """URI of the object under `key`."""
         return self.base + key
 
     @property
@@ -37,6 +38,7 @@ class Location:
 
 
 def has_scheme(text: str) -> bool:
+    """Whether `text` is a URI rather than a local path."""
     return "://" in text
 
 

@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from s3dlio_core._generate import Recipe, generate_jobs
-from s3dlio_core._transfer import memory_for
 from s3dlio_core.cli.app import command
 from s3dlio_core.cli.options import Jobs, Json, Size
 from s3dlio_core.cli.report import run_and_report
 from s3dlio_core.cli.session import Session
+from s3dlio_core.moving.generate import Recipe, generate_jobs
+from s3dlio_core.moving.transfer import memory_for
 
 
 class ObjectType(enum.StrEnum):
-    """The words of s3dlio_core.object_types."""
+    """The words of s3dlio_core.formats.object_types."""
 
     RAW = "RAW"
     ZEROS = "ZEROS"

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
-from s3dlio_core._plan import below, one
-from s3dlio_core._transfer import Source
 from s3dlio_core.cli.location import has_scheme, locate
 from s3dlio_core.cli.options import matching
 from s3dlio_core.cli.session import Session
+from s3dlio_core.moving.plan import below, one
+from s3dlio_core.moving.transfer import Source
 
 __all__ = ["from_keylist", "from_uri"]
 

@@ -122,11 +122,12 @@ class Session:
             yield
         finally:
             if self.verbosity:
-                from s3dlio_core import _service
+                from s3dlio_core.process import service
 
-                _service.drain()  # lines that wait; the handler stays for those of the end
+                service.drain()  # lines that wait; the handler stays for those of the end
 
     def close(self) -> None:
+        """Close every store that was opened for a command."""
         for store in self._stores.values():
             store.close()
         self._stores.clear()

@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from s3dlio_core._local import files_of
-from s3dlio_core._plan import upload_jobs
 from s3dlio_core.cli.app import command
 from s3dlio_core.cli.options import Jobs, Json
 from s3dlio_core.cli.report import run_and_report
 from s3dlio_core.cli.session import Session
 from s3dlio_core.cli.streams import STREAM, copy_in
+from s3dlio_core.moving.local import files_of
+from s3dlio_core.moving.plan import upload_jobs
 
 
 @command("upload")

@@ -11,7 +11,7 @@ from typing import Any
 
 from s3dlio_core._ext import ObjectMeta
 from s3dlio_core.errors import BucketNotFoundError, NotADirectoryStorageError, ObjectNotFoundError, RecordError
-from s3dlio_core.folder_markers import is_folder_marker
+from s3dlio_core.formats.folder_markers import is_folder_marker
 from s3dlio_core.loader.empty import explained, no_samples
 from s3dlio_core.loader.manifest import Manifest, ObjectManifest
 from s3dlio_core.loader.packed import PackedStrings
@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 MANIFEST_SUFFIX = ".s3dlio-manifest"
+"""How keys of stored manifests end; listings of samples pass them over."""
+
 _MAGIC = b"s3dlio manifest 1\n"
 
 

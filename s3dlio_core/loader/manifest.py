@@ -17,18 +17,17 @@ _UNKNOWN = (1 << 64) - 1
 
 
 class Manifest(Protocol):
-    """Samples of one store in a fixed order. Picklable: a worker receives it and lists nothing.
-
-    Attributes:
-        store: What the keys are below of.
-        digest: Of keys, sizes and records: 32 hexadecimal digits. Two manifests of the same samples have the same.
-    """
+    """Samples of one store in a fixed order. Picklable: a worker receives it and lists nothing."""
 
     @property
-    def store(self) -> Store: ...
+    def store(self) -> Store:
+        """The store that the items' keys belong to."""
+        ...
 
     @property
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """Of keys, sizes and records: 32 hexadecimal digits. Two manifests of the same samples have the same."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -83,10 +82,12 @@ class ObjectManifest:
 
     @property
     def store(self) -> Store:
+        """The store that holds the objects."""
         return self._store
 
     @property
     def digest(self) -> str:
+        """Names this list of keys and sizes: equal lists have equal digests."""
         if not self._digest:
             blob, ends = self._keys.parts()
             digest = hashlib.blake2b(digest_size=16)
@@ -103,17 +104,21 @@ class ObjectManifest:
         return self._keys[index]
 
     def item(self, index: int) -> FetchItem:
+        """What to fetch for the sample at `index`: the whole object."""
         etag = "" if self._etags is None else self._etags[index]
         return FetchItem(self._keys[index], self.size(index), etag=etag)
 
     def size(self, index: int) -> int | None:
+        """Bytes of the object at `index`; None: not known."""
         size = self._sizes[index]
         return None if size == _UNKNOWN else size
 
     def name(self, index: int) -> str:
+        """Whole key of the object at `index`, with its store's prefix."""
         return self._store.prefix + self._keys[index]
 
     def decode(self, index: int, data: memoryview) -> Any:
+        """`data` itself: an object needs no decoding."""
         return data
 
     def parts(self) -> tuple[PackedStrings, array[int]]:

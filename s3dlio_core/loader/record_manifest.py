@@ -29,10 +29,12 @@ class RecordManifest:
 
     @property
     def store(self) -> Store:
+        """The store that holds the objects."""
         return self._store
 
     @property
     def digest(self) -> str:
+        """Names this list of records: equal lists have equal digests, whatever their objects' ETags."""
         # Without etags: a copy of the same records is the same data.
         if not self._digest:
             digest = hashlib.blake2b(self._index.format_name.encode(), digest_size=16)
@@ -46,18 +48,22 @@ class RecordManifest:
         return len(self._index)
 
     def item(self, index: int) -> FetchItem:
+        """What to fetch for the record at `index`: bytes [start, end) of the object that was indexed."""
         record = self._index[index]
         return FetchItem(record.key, record.size, record.start, record.end, record.etag)
 
     def size(self, index: int) -> int | None:
+        """Bytes of the record at `index` as stored."""
         record = self._index[index]
         return int(record.end - record.start)
 
     def name(self, index: int) -> str:
+        """Whole key of the object, "#" and the record's name in it."""
         record = self._index[index]
         return f"{self._store.prefix}{record.key}#{record.name}"
 
     def decode(self, index: int, data: memoryview) -> Any:
+        """The record whose stored bytes are `data`, as its format decodes it."""
         return self._index.decode(index, data, uri=self._store.uri_of(self._index[index].key))
 
 

@@ -29,6 +29,7 @@ class ArrayForm(NamedTuple):
 
     @property
     def nbytes(self) -> int:
+        """Bytes of the array."""
         return math.prod(self.shape) * item_bytes(self.dtype)
 
     def __str__(self) -> str:

@@ -30,18 +30,17 @@ class RecordRange(NamedTuple):
 
 
 class RecordFormat(Protocol):
-    """How records lie in objects of one kind.
-
-    Attributes:
-        name: As format_named() takes it.
-        suffixes: Of the keys such objects usually have, lower case, with the dot.
-    """
+    """How records lie in objects of one kind."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As format_named() takes it."""
+        ...
 
     @property
-    def suffixes(self) -> tuple[str, ...]: ...
+    def suffixes(self) -> tuple[str, ...]:
+        """Of the keys such objects usually have, lower case, with the dot."""
+        ...
 
     def index(self, reader: HeadReader, size: int) -> Iterable[RecordRange]:
         """The records of one object of `size` bytes, in their order, with as little read as the format allows.
@@ -81,6 +80,7 @@ _ENTRIES = {
     "webdataset": _Entry("webdataset", "WebDataset", (".tar",)),
 }
 FORMATS = tuple(_ENTRIES)
+"""Names of the formats that are known, as format_named() takes them."""
 _SHARD_NUMBER = re.compile(r"-\d+-of-\d+$")  # train.tfrecord-00003-of-00128
 
 

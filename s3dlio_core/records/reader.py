@@ -6,8 +6,8 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from s3dlio_core._seekable import SeekableFile
 from s3dlio_core.errors import RecordError
+from s3dlio_core.formats.seekable import SeekableFile
 
 __all__ = ["HeadReader"]
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from s3dlio_core.errors import RecordError
+from s3dlio_core.formats.safetensors_header import DTYPE_BITS, read_header
 from s3dlio_core.records.arrays import ArrayForm, array_of
 from s3dlio_core.records.format import RecordRange
 from s3dlio_core.records.raw_tensor import RawTensor
 from s3dlio_core.records.reader import HeadReader
-from s3dlio_core.safetensors_header import DTYPE_BITS, read_header
 
 if TYPE_CHECKING:
     import numpy

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from s3dlio_core._ext import ObjectMeta
 from s3dlio_core.errors import InvalidArgumentError, RecordError, StorageError, TransferCancelledError
-from s3dlio_core.folder_markers import is_folder_marker
-from s3dlio_core.foreign import FRONT_BYTES, named_for_what_it_is
+from s3dlio_core.formats.folder_markers import is_folder_marker
+from s3dlio_core.formats.foreign import FRONT_BYTES, named_for_what_it_is
 from s3dlio_core.records.format import FORMATS, RecordFormat, format_named, format_of_key
 from s3dlio_core.records.index import IndexedObject, RecordIndex
 from s3dlio_core.records.reader import HeadReader
@@ -21,6 +21,8 @@ from s3dlio_core.store import Store
 __all__ = ["INDEX_KEY", "IndexProgress", "guess_format", "index_many", "index_prefix", "is_sidecar", "objects_to_index"]
 
 INDEX_KEY = ".s3dlio-index"
+"""Key of the stored index, below the prefix whose objects it tells of."""
+
 _SIDECARS = (INDEX_KEY, ".s3dlio-manifest")
 _DEFAULT_IN_FLIGHT = 32
 

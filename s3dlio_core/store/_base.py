@@ -46,7 +46,7 @@ class StoreBase:
     @staticmethod
     async def _awaited(pending: _ext.Pending[T]) -> T:
         # Not imported with the package: asyncio takes a third of the time that importing this package may.
-        from s3dlio_core._async import result_of
+        from s3dlio_core.run.on_loop import result_of
 
         return await result_of(pending)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from s3dlio_core import _ext
 from s3dlio_core._ext import Buffer, Pending
-from s3dlio_core._many import Steps, run_many, run_many_async
 from s3dlio_core.errors import InvalidArgumentError
+from s3dlio_core.run.many import Steps, run_many, run_many_async
 from s3dlio_core.store._base import StoreBase
 
 __all__ = ["GetVerbs"]

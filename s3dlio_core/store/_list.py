@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 from s3dlio_core._ext import ListPage, ObjectMeta, Pending
-from s3dlio_core._many import Steps, run, run_async
+from s3dlio_core.run.many import Steps, run, run_async
 from s3dlio_core.store._put import PutVerbs
 from s3dlio_core.values import ListResult
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from s3dlio_core._ext import BucketInfo, ListPage, ObjectMeta, Pending, PutResult
-from s3dlio_core._many import Steps, run, run_async
 from s3dlio_core.errors import (
     DeleteError,
     InvalidArgumentError,
@@ -16,6 +15,7 @@ from s3dlio_core.errors import (
     UnsupportedOperationError,
     summary_of,
 )
+from s3dlio_core.run.many import Steps, run, run_async
 from s3dlio_core.store._base import StoreBase
 from s3dlio_core.store._list import ListVerbs
 from s3dlio_core.store._put import put_options

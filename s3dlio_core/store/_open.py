@@ -6,11 +6,12 @@ import importlib.util
 import os
 from typing import Any
 
-from s3dlio_core import _ext, _service
+from s3dlio_core import _ext
 from s3dlio_core.credentials import CredentialChain, fixed_credentials
 from s3dlio_core.errors import InvalidArgumentError
 from s3dlio_core.logging import follow_level
 from s3dlio_core.options import S3Options, refuse_unknown
+from s3dlio_core.process import service
 from s3dlio_core.tuning import Tuning
 from s3dlio_core.uri import Uri
 
@@ -37,7 +38,7 @@ class Opener:
 
     def open(self) -> _ext.NativeStore:
         follow_level()
-        _service.ensure_running()
+        service.ensure_running()
         location, tuning = self._location, self._tuning.to_native()
         if self._options is None:
             return _ext.open_file(
@@ -51,7 +52,7 @@ class Opener:
             options=self._options.to_native(location.bucket),
             tuning=tuning,
             credentials=self._credentials,
-            provider_id=None if self._chain is None else _service.register_provider(self._chain),
+            provider_id=None if self._chain is None else service.register_provider(self._chain),
             ca_bundle=os.fspath(self._options.ca_bundle or ""),
             ca_bundle_fallback=_certifi_bundle(),
             prefix=location.key,

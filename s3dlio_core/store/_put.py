@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from s3dlio_core._ext import PutOptions, PutResult
-from s3dlio_core._many import Steps, run_many, run_many_async
 from s3dlio_core.errors import InvalidArgumentError
+from s3dlio_core.run.many import Steps, run_many, run_many_async
 from s3dlio_core.store._get import GetVerbs
 from s3dlio_core.store._writer import ObjectWriter
 

@@ -6,8 +6,8 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from s3dlio_core._ext import Buffer, Pending
-from s3dlio_core._seekable import SeekError, asked_size, new_position, writable_bytes
 from s3dlio_core.errors import InvalidArgumentError, PreconditionError
+from s3dlio_core.formats.seekable import SeekError, asked_size, new_position, writable_bytes
 
 if TYPE_CHECKING:
     from s3dlio_core.store._base import StoreBase

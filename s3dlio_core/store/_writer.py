@@ -9,8 +9,8 @@ from typing import Any, Self, TypeVar
 
 from s3dlio_core import _ext
 from s3dlio_core._ext import PutResult
-from s3dlio_core._lifecycle import abort_at_exit
 from s3dlio_core.errors import ClosedError, ConcurrentUseError, StorageError, naming
+from s3dlio_core.process.lifecycle import abort_at_exit
 
 __all__ = ["ObjectWriter"]
 
@@ -71,7 +71,7 @@ class ObjectWriter(io.RawIOBase):
 
     async def write_async(self, data: Any, /) -> int:
         """As write(). After a cancelled write only abort() makes sense."""
-        from s3dlio_core._async import result_of
+        from s3dlio_core.run.on_loop import result_of
 
         size = self._size_of(data)
         await result_of(self._begin_write(data))
@@ -90,7 +90,7 @@ class ObjectWriter(io.RawIOBase):
 
     async def close_async(self) -> None:
         """As close()."""
-        from s3dlio_core._async import result_of
+        from s3dlio_core.run.on_loop import result_of
 
         if pending := self._finish(_ext.NativeWriter.close):
             self.result = await result_of(pending)
@@ -102,7 +102,7 @@ class ObjectWriter(io.RawIOBase):
 
     async def abort_async(self) -> None:
         """As abort()."""
-        from s3dlio_core._async import result_of
+        from s3dlio_core.run.on_loop import result_of
 
         if pending := self._finish(_ext.NativeWriter.abort):
             await result_of(pending)

@@ -21,9 +21,9 @@ from torch.distributed.checkpoint.metadata import (
     TensorStorageMetadata,
 )
 
+from s3dlio_core.checkpoint.plain_pickle import Name, PickleRefused, UnknownName, check_depth, read_pickle
 from s3dlio_core.checkpoint.seal import unseal
 from s3dlio_core.errors import CheckpointError, ChecksumMismatchError, naming
-from s3dlio_torch.dcp.plain_pickle import Name, PickleRefused, UnknownName, check_depth, read_pickle
 
 __all__ = ["read_metadata"]
 

@@ -40,6 +40,7 @@ class DefaultPrefixStrategy(PrefixStrategy):
     """All ranks side by side: "__{rank}_"."""
 
     def generate_prefix(self, rank: int) -> str:
+        """ "__{rank}_"."""
         return f"__{rank}_"
 
 
@@ -71,6 +72,7 @@ class NumericPrefixStrategy(PrefixStrategy):
         self.prefix_count = prefix_count
 
     def generate_prefix(self, rank: int) -> str:
+        """ "<digits>/__{rank}_", with "epoch_<n>/" between where there is one."""
         count = self.prefix_count or _world_size()
         length, reached = 1, self.base
         while reached < count:
@@ -120,6 +122,7 @@ class RoundRobinPrefixStrategy(PrefixStrategy):
         self.epoch_num = epoch_num
 
     def generate_prefix(self, rank: int) -> str:
+        """ "<prefix>/__{rank}_", with "epoch_<n>/" between where there is one."""
         prefix = self.user_prefixes[rank % len(self.user_prefixes)]
         return f"{prefix}/{_epoch_folder(self.epoch_num)}__{rank}_"
 

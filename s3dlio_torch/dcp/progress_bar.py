@@ -20,6 +20,7 @@ class ProgressBar:
         self._bar: Progress | None = None
 
     def __call__(self, progress: CheckpointProgress) -> None:
+        """Show `progress`."""
         if self._bar is None:
             self._bar = _open_bar()
             self._bar.add_task(self._label, total=progress.bytes_total)

@@ -73,6 +73,7 @@ class StageForAsyncSave:
 
     @property
     def should_synchronize_after_execute(self) -> bool:
+        """Whether asynchronous saves wait for staging before they return; torch asks."""
         return self._synchronize_after_execute
 
     def stage(self, state_dict: dict[str, Any]) -> dict[str, Any]:

@@ -31,8 +31,8 @@ from s3dlio_torch.dcp.arguments import LEAST_WINDOW, check_window, checked_uri, 
 from s3dlio_torch.dcp.metadata import read_metadata
 from s3dlio_torch.dcp.prefix_strategy import DefaultPrefixStrategy, PrefixStrategy
 from s3dlio_torch.dcp.progress_bar import ProgressBar
-from s3dlio_torch.dcp.save_plan import Placement, objects_of
-from s3dlio_torch.dcp.save_rank import RankSave, SaveOptions
+from s3dlio_torch.dcp.save.plan import Placement, objects_of
+from s3dlio_torch.dcp.save.rank import RankSave, SaveOptions
 from s3dlio_torch.dcp.staging import StageForAsyncSave
 
 __all__ = ["StorageWriter"]

@@ -63,21 +63,30 @@ class ZstdFrames(StreamTransformExtension):
 
     @staticmethod
     def registry_name() -> str:
+        """What torch's registry of extensions calls these items."""
         return "s3dlio.zstd"
 
     @classmethod
     def from_descriptor(cls, version: str) -> Self:
+        """An extension for items of `version`.
+
+        Raises:
+            ValueError: This version is not known.
+        """
         if version.partition("-")[0] != "1":
             raise ValueError(f"{cls.registry_name()} of version {version!r} is not known; expected 1")
         return cls(version)
 
     def get_descriptor(self) -> str:
+        """What is stored beside an item, from which from_descriptor() makes the extension again."""
         return f"{self.registry_name()}/{self.version}"
 
     def transform_to(self, output: IO[bytes]) -> IO[bytes]:
+        """Not possible here: the checksums of an item are made while it is compressed, which StorageWriter does."""
         raise NotImplementedError("only s3dlio_torch.dcp.StorageWriter writes these items; give it compression=")
 
     def transform_from(self, input: IO[bytes]) -> IO[bytes]:
+        """The item's bytes, decompressed."""
         return io.BytesIO(b"".join(_frames_of(input)))
 
 
@@ -86,9 +95,11 @@ class ZstdPlanes(ZstdFrames):
 
     @staticmethod
     def registry_name() -> str:
+        """What torch's registry of extensions calls these items."""
         return "s3dlio.zstd-planes"
 
     def transform_from(self, input: IO[bytes]) -> IO[bytes]:
+        """The item's bytes, decompressed, with the planes of its elements joined."""
         _, width, count = (int(part) for part in self.version.split("-"))
         return io.BytesIO(b"".join(self._joined(_frames_of(input), width, count)))
 

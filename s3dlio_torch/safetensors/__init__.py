@@ -1,10 +1,12 @@
 """Weights in the safetensors format, one object or many, over every store: bytes land in the tensors.
 
-tensors = load_file("s3://models/a/model.safetensors")
-with safe_open(uri) as f:
-    rows = f.get_slice("embed.weight")[1000:2000]      # reads these rows
-load_into("s3://models/llama/", model)                 # a sharded folder, into the model's own tensors
-save_file(model.state_dict(), uri)
+Usage::
+
+    tensors = load_file("s3://models/a/model.safetensors")
+    with safe_open(uri) as f:
+        rows = f.get_slice("embed.weight")[1000:2000]  # reads these rows
+    load_into("s3://models/llama/", model)             # a sharded folder, into the model's own tensors
+    save_file(model.state_dict(), uri)
 """
 
 from s3dlio_torch.safetensors._folder import load_sharded

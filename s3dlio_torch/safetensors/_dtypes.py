@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from s3dlio_core.errors import UnsupportedOperationError
-from s3dlio_core.safetensors_header import TensorInfo
+from s3dlio_core.formats.safetensors_header import TensorInfo
 
 __all__ = ["dtype_name", "torch_layout"]
 

@@ -16,8 +16,8 @@ import torch
 
 from s3dlio_core import Tuning
 from s3dlio_core.errors import CheckpointError
-from s3dlio_core.fill import Source, open_safetensors
-from s3dlio_core.safetensors_header import SafetensorsHeader, TensorInfo
+from s3dlio_core.formats.safetensors_header import SafetensorsHeader, TensorInfo
+from s3dlio_core.moving.fill import Source, open_safetensors
 from s3dlio_core.uri import uri_of_path
 from s3dlio_torch._fill_tensors import TensorItem, fill_tensors
 from s3dlio_torch._stores import Stores

@@ -11,8 +11,8 @@ import torch
 
 from s3dlio_core import PutResult, Tuning
 from s3dlio_core.errors import CheckpointError
-from s3dlio_core.fill import Source
-from s3dlio_core.safetensors_header import TensorInfo
+from s3dlio_core.formats.safetensors_header import TensorInfo
+from s3dlio_core.moving.fill import Source
 from s3dlio_core.uri import uri_of_path
 from s3dlio_torch._fill_tensors import TensorItem, differing_names, fill_tensors
 from s3dlio_torch._overlap import identity_of, overlapping_names

@@ -10,7 +10,7 @@ import torch
 
 from s3dlio_core import PutResult, Store, Tuning
 from s3dlio_core.errors import InvalidArgumentError
-from s3dlio_core.safetensors_header import build_header
+from s3dlio_core.formats.safetensors_header import build_header
 from s3dlio_torch._overlap import identity_of, overlapping_names
 from s3dlio_torch._storage import check_storage
 from s3dlio_torch._stores import Stores

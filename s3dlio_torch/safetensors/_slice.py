@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from s3dlio_core.fill import Fill, Source, bytes_of, fill_many
-from s3dlio_core.safetensors_header import TensorInfo
+from s3dlio_core.formats.safetensors_header import TensorInfo
+from s3dlio_core.moving.fill import Fill, Source, bytes_of, fill_many
 from s3dlio_torch._fill_tensors import TensorItem, fill_tensors, flat_bytes
 from s3dlio_torch._memory import fresh
 from s3dlio_torch.safetensors._dtypes import torch_layout

@@ -18,7 +18,8 @@ import torch
 import torch.distributed.checkpoint as dcp
 
 from checkpoints.states import random_tensor
-from s3dlio_torch.dcp import StorageWriter, save_plan
+from s3dlio_torch.dcp import StorageWriter
+from s3dlio_torch.dcp.save import plan as save_plan
 
 
 def state_of(number: int) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from s3dlio_core import ObjectNotFoundError, Store, _async, _ext, open_store
+from s3dlio_core import ObjectNotFoundError, Store, _ext, open_store
+from s3dlio_core.run import on_loop
 
 DATA = bytes(range(256)) * 4000
 
@@ -46,7 +47,7 @@ def test_result_is_taken_once(store: Store) -> None:
 
 async def test_loop_watches_one_descriptor_for_all(store: Store) -> None:
     await asyncio.gather(*(store.get_async("a") for _ in range(30)))
-    assert len([port for loop, port in _async._ports.items() if loop is asyncio.get_running_loop()]) == 1
+    assert len([port for loop, port in on_loop._ports.items() if loop is asyncio.get_running_loop()]) == 1
 
 
 def test_loop_that_ended_is_let_go(store: Store) -> None:

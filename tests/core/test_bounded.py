@@ -10,8 +10,8 @@ import pytest
 from servers.fault_server import FaultServer
 
 from s3dlio_core import ObjectNotFoundError, Store, TransferCancelledError, open_store
-from s3dlio_core._bounded import BoundedRun, Weighted
-from s3dlio_core._many import Steps
+from s3dlio_core.run.bounded import BoundedRun, Weighted
+from s3dlio_core.run.many import Steps
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from s3dlio_core import InvalidArgumentError, RecordError, open_store
-from s3dlio_core.foreign import named_for_what_it_is
+from s3dlio_core.formats.foreign import named_for_what_it_is
 from s3dlio_core.records import index_prefix
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 123\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from s3dlio_core import InvalidArgumentError
-from s3dlio_core._local import files_of, safe_relative_path
+from s3dlio_core.moving.local import files_of, safe_relative_path
 
 
 @pytest.fixture

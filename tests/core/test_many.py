@@ -11,7 +11,7 @@ import pytest
 
 from s3dlio_core import ObjectNotFoundError, Store, open_store
 from s3dlio_core._ext import PutOptions
-from s3dlio_core._many import Steps, run, run_many, run_many_async
+from s3dlio_core.run.many import Steps, run, run_many, run_many_async
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from s3dlio_core import _ext
 from s3dlio_core.datagen import generate_data
-from s3dlio_core.object_types import OBJECT_TYPES, encode
+from s3dlio_core.formats.object_types import OBJECT_TYPES, encode
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000, 3 << 20])

@@ -14,7 +14,7 @@ import pytest
 import s3dlio_core
 
 PACKAGE = Path(s3dlio_core.__file__).parent
-MODULES = ["checksum", "errors", "options", "stats", "store", "trees", "tuning", "uri", "values", "verbs"]
+MODULES = ["checksum", "errors", "moving.trees", "options", "stats", "store", "tuning", "uri", "values", "verbs"]
 
 
 def test_all_is_sorted_and_complete() -> None:

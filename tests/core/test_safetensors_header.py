@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors import SafetensorError, deserialize
 
 from s3dlio_core.errors import InvalidArgumentError, RecordError
-from s3dlio_core.safetensors_header import DTYPE_BITS, build_header, parse_header, read_header
+from s3dlio_core.formats.safetensors_header import DTYPE_BITS, build_header, parse_header, read_header
 
 URI = "s3://b/model.safetensors"
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import s3dlio_core
-from s3dlio_core._seekable import SeekableFile
+from s3dlio_core.formats.seekable import SeekableFile
 from s3dlio_torch import SampleReader
 from s3dlio_torch.readers import RangeReader
 

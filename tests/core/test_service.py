@@ -11,9 +11,10 @@ import pytest
 from servers.fault_server import FaultServer
 from waiting import wait_until
 
-from s3dlio_core import CredentialsError, Store, Tuning, _ext, _service, open_store
+from s3dlio_core import CredentialsError, Store, Tuning, _ext, open_store
 from s3dlio_core.credentials import CredentialChain
 from s3dlio_core.logging import LOGGER
+from s3dlio_core.process import service
 
 
 class Provider(CredentialChain):
@@ -132,13 +133,13 @@ def test_without_a_thread_to_be_had_credentials_are_looked_up_all_the_same(
 
 
 def test_providers_go_with_their_stores(provider: Provider, store: Store) -> None:
-    before = len(_service._providers)
+    before = len(service._providers)
     other = open_store("s3://data/", endpoint_url="http://127.0.0.1:1", profile="p")
-    assert len(_service._providers) == before + 1
+    assert len(service._providers) == before + 1
     other.close()
     del other
     gc.collect()
-    assert len(_service._providers) <= before + 1  # `provider` itself is held by this test
+    assert len(service._providers) <= before + 1  # `provider` itself is held by this test
 
 
 def test_answer_to_nobody_is_ignored() -> None:

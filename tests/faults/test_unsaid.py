@@ -13,9 +13,9 @@ from servers.fault_server import FaultServer
 from servers.wire import Reply, Request
 
 from s3dlio_core import PreconditionError, ProtocolError, UnsupportedOperationError, open_store
-from s3dlio_core._many import run
-from s3dlio_core._transfer import Source, transfer
-from s3dlio_core.fill import open_source
+from s3dlio_core.moving.fill import open_source
+from s3dlio_core.moving.transfer import Source, transfer
+from s3dlio_core.run.many import run
 
 DATA = content(3 * MIB + 17, seed=32)
 PARTS = {"part_size": MIB}

@@ -17,7 +17,8 @@ from servers.content import MIB, content
 from servers.fault_server import FaultServer
 from waiting import wait_until
 
-from s3dlio_core import LocalIOError, _service, open_store
+from s3dlio_core import LocalIOError, open_store
+from s3dlio_core.process import service
 
 DATA = content(3 * MIB + 17, seed=32)
 
@@ -384,7 +385,7 @@ def test_a_sub_interpreter_is_refused_and_the_main_one_works_on(tmp_path: Path) 
 
 def test_no_thread_to_be_had_is_a_typed_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As in a container whose pids are used up; and the next call tries again."""
-    monkeypatch.setattr(_service, "_thread", None)
+    monkeypatch.setattr(service, "_thread", None)
 
     def refused(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -396,8 +397,8 @@ def test_no_thread_to_be_had_is_a_typed_error(monkeypatch: pytest.MonkeyPatch, t
         assert caught.value.operation == "open"
     with open_store(f"file://{tmp_path}/") as store:
         store.put("a", b"abc")
-    assert _service._thread is not None
-    assert _service._thread.is_alive()
+    assert service._thread is not None
+    assert service._thread.is_alive()
 
 
 @pytest.mark.parametrize("kind", ["s3", "file"])

@@ -25,7 +25,7 @@ def modules_loaded_by(statement: str) -> set[str]:
 # Dear, and loaded where they are first needed.
 LATE = {
     "asyncio", "boto3", "botocore", "h5py", "http.client", "rich", "ssl", "zipfile", "zstandard",
-    "s3dlio_core._async", "s3dlio_core.checkpoint", "s3dlio_core.loader", "s3dlio_core.records",
+    "s3dlio_core.run.on_loop", "s3dlio_core.checkpoint", "s3dlio_core.loader", "s3dlio_core.records",
 }  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from s3dlio_core.errors import (
     StorageError,
     UnsupportedOperationError,
 )
-from s3dlio_core.safetensors_header import build_header
+from s3dlio_core.formats.safetensors_header import build_header
 from s3dlio_torch.safetensors import (
     SharedTensorsError,
     load_file,

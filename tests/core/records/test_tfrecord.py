@@ -11,7 +11,7 @@ import pytest
 from core.records.record_bytes import decoded, masked_crc, ranges_of, tfrecord_of
 
 from s3dlio_core import RecordError
-from s3dlio_core.object_types import encode
+from s3dlio_core.formats.object_types import encode
 from s3dlio_core.records import format_named
 from s3dlio_core.records.reader import HeadReader
 

@@ -10,9 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3dlio_torch.dcp.load_box import Box, Run
-from s3dlio_torch.dcp.load_cover import Interval, cover, cut
-from s3dlio_torch.dcp.load_destination import Destination
+from s3dlio_core.checkpoint.read.box import Box, Run
+from s3dlio_core.checkpoint.read.cover import Interval, cover, cut
+from s3dlio_torch.dcp.load.destination import Destination
 
 ITEM = 4
 

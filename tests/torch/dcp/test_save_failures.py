@@ -16,7 +16,8 @@ from torch.distributed.checkpoint.api import CheckpointException
 from waiting import wait_until
 
 from s3dlio_core import AccessDeniedError, CheckpointError, ServerError, Tuning
-from s3dlio_torch.dcp import StorageReader, StorageWriter, save_plan
+from s3dlio_torch.dcp import StorageReader, StorageWriter
+from s3dlio_torch.dcp.save import plan as save_plan
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
 

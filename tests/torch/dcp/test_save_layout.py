@@ -23,8 +23,9 @@ from torch.distributed.checkpoint.filesystem import _StorageInfo
 
 from s3dlio_core import CheckpointError, Tuning, open_store
 from s3dlio_core.checkpoint import ItemIndex
-from s3dlio_torch.dcp import StorageReader, StorageWriter, save_plan
+from s3dlio_torch.dcp import StorageReader, StorageWriter
 from s3dlio_torch.dcp.item_archive import tensor_archive
+from s3dlio_torch.dcp.save import plan as save_plan
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:torch.distributed is disabled"),

@@ -1,0 +1,1 @@
+"""Whole objects and trees of files, between this machine, stores and memory."""

@@ -1,0 +1,1 @@
+"""Many engine calls at once, and one wait for them."""

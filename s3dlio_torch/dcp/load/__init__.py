@@ -1,0 +1,1 @@
+"""Loading a checkpoint: what the planner wants, as reads into the tensors."""

@@ -1,0 +1,1 @@
+"""Saving a checkpoint: a rank's items, its data objects."""
