@@ -9,7 +9,7 @@
 #include <tuple>
 
 #include "bind.h"
-#include "engine/base/fork.h"
+#include "engine/process/fork.h"
 #include "engine/transfer/fetch_stream.h"
 #include "errors.h"
 #include "lifecycle.h"

@@ -6,9 +6,9 @@
 #include <exception>
 #include <memory>
 
-#include "engine/base/clean_up.h"
-#include "engine/base/fork.h"
-#include "engine/base/per_process.h"
+#include "engine/process/clean_up.h"
+#include "engine/process/fork.h"
+#include "engine/process/per_process.h"
 #include "service.h"
 
 namespace s3dlio::python {

@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "engine/base/interrupt.h"
-#include "engine/base/per_process.h"
 #include "engine/memory/huge_pages.h"
+#include "engine/process/interrupt.h"
+#include "engine/process/per_process.h"
 #include "engine/store/file/file_store.h"
 #include "engine/transfer/slab.h"
 #include "engine/transfer/store_handles.h"

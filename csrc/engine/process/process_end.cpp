@@ -1,4 +1,4 @@
-#include "engine/base/process_end.h"
+#include "engine/process/process_end.h"
 
 #include <algorithm>
 #include <atomic>
@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/base/per_process.h"
+#include "engine/process/per_process.h"
 
 namespace s3dlio {
 namespace {
