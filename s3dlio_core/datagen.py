@@ -89,6 +89,9 @@ class Generator:
 
         Returns:
             Bytes written: the size of `out`, less at the object's end, 0 after it.
+        Raises:
+            TypeError: `out` holds no memory.
+            InvalidArgumentError: `out` is read-only, not contiguous or on an accelerator.
         """
         count = min(_ext.memory_size(out, "out"), self.size - self.position)
         if count:
@@ -97,7 +100,11 @@ class Generator:
         return count
 
     def chunks(self, chunk_size: int) -> Iterator[Buffer]:
-        """What is left of the object in pieces of `chunk_size` bytes, the last one shorter."""
+        """What is left of the object in pieces of `chunk_size` bytes, the last one shorter.
+
+        Raises:
+            ValueError: `chunk_size < 1`.
+        """
         if chunk_size < 1:
             raise ValueError(f"chunk_size is {chunk_size}; expected at least 1 byte")
         while self.position < self.size:
@@ -115,7 +122,7 @@ def generate_data(
     compress: float = 1,
     block_size: int = DEFAULT_BLOCK_SIZE,
 ) -> Buffer:
-    """A whole object in memory from the engine's pool; arguments and errors as for `Generator`.
+    """A whole object in memory from the engine's pool; arguments and errors are those of `Generator`.
 
     Returns:
         Buffer of `size` bytes.

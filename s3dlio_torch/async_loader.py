@@ -23,6 +23,9 @@ def create_async_loader(uri: str, opts: LoaderOptions | dict[str, Any] | None = 
     Args:
         opts: As of S3IterableDataset; batch_size is 32 if not given, as in older s3dlio.
         arguments: As of S3IterableDataset; return_type "tensor", "bytes" or "reader".
+    Raises:
+        StorageError: While listing.
+        TypeError, ValueError: An option that is unknown, of another type, or out of its bounds.
     """
     options = LoaderOptions.of(opts)
     if options.batch_size is None:

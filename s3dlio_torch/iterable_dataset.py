@@ -76,6 +76,11 @@ class S3IterableDataset(IterableDataset[Any]):
         As there, the prefix is literal on object stores ("s3://bucket/train/part-"), and sharding is off unless asked
         for: with N workers and no sharding every sample comes N times. Loader options may be given as arguments, as
         older s3dlio has it (batch_size=..., prefetch=...); samples are then tensors unless return_type says otherwise.
+
+        Raises:
+            StorageError: While listing.
+            TypeError: Both of `uri` and `s3_uri` are given, or neither; or an option is unknown or of another type.
+            ValueError: An option out of its bounds.
         """
         return cls._made(one_uri(uri, s3_uri), loader_opts, enable_sharding, {"literal": True, **arguments})
 
@@ -88,7 +93,7 @@ class S3IterableDataset(IterableDataset[Any]):
         enable_sharding: bool = False,
         **arguments: Any,
     ) -> S3IterableDataset:
-        """As from_prefix, over the given objects in the given order; nothing is listed."""
+        """As from_prefix(), over the given objects in the given order; nothing is listed."""
         uris = [object_uris] if isinstance(object_uris, str) else list(object_uris)
         if arguments.get("records") is None:
             arguments.setdefault("listing", "each")

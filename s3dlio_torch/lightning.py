@@ -65,6 +65,7 @@ class S3LightningCheckpoint(_checkpoint_io()):  # type: ignore[misc]
 
         Raises:
             TypeError: `storage_options` are given: this class is told what it needs when it is made.
+            StorageError: It could not be stored; what was there before stays.
         """
         if storage_options is not None:
             raise TypeError("storage_options are not used here; give S3LightningCheckpoint its options when it is made")
@@ -87,7 +88,11 @@ class S3LightningCheckpoint(_checkpoint_io()):  # type: ignore[misc]
             return loaded
 
     def remove_checkpoint(self, path: str | os.PathLike[str]) -> None:
-        """Delete it; nothing there is no error."""
+        """Delete it; nothing there is no error.
+
+        Raises:
+            StorageError: The store does not delete it.
+        """
         with self._stores() as stores:
             store, key = stores.at(path, "remove_checkpoint")
             store.delete([key])

@@ -58,12 +58,17 @@ class S3MapDataset(Dataset[Any]):
     def from_prefix(cls, uri: str | None = None, *, s3_uri: str | None = None, **arguments: Any) -> S3MapDataset:
         """The shape of AWS's connector: `transform` gets a seekable reader with `.bucket` and `.key`; the prefix is
         literal on object stores; `s3_uri` is the connector's name for `uri`.
+
+        Raises:
+            StorageError: While listing.
+            TypeError: Both of `uri` and `s3_uri` are given, or neither; or an option is unknown or of another type.
+            ValueError: An option out of its bounds.
         """
         return cls._made(one_uri(uri, s3_uri), {"literal": True, **arguments})
 
     @classmethod
     def from_objects(cls, object_uris: str | Iterable[str], **arguments: Any) -> S3MapDataset:
-        """As from_prefix, over the given objects in the given order; nothing is listed."""
+        """As from_prefix(), over the given objects in the given order; nothing is listed."""
         return cls._made([object_uris] if isinstance(object_uris, str) else list(object_uris), arguments)
 
     @classmethod

@@ -35,7 +35,7 @@ class S3SourceNode(BaseNode[Any]):  # type: ignore[misc]
 
     @classmethod
     def from_uri(cls, uri: str, *arguments: Any, **named: Any) -> S3SourceNode:
-        """Over S3IterableDataset(uri, ...)."""
+        """Over an S3IterableDataset made with these arguments, which see; its errors too."""
         return cls(S3IterableDataset(uri, *arguments, **named))
 
     def set_epoch(self, epoch: int) -> None:

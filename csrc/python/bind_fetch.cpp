@@ -9,8 +9,8 @@
 #include <tuple>
 
 #include "bind.h"
+#include "engine/fetch/fetch_stream.h"
 #include "engine/process/fork.h"
-#include "engine/transfer/fetch_stream.h"
 #include "errors.h"
 #include "lifecycle.h"
 #include "number.h"
@@ -23,15 +23,15 @@ using namespace nb::literals;
 // Shared between the Python object and the registry that cancels at exit.
 class Stream final : public Cancellable {
  public:
-  explicit Stream(std::unique_ptr<transfer::FetchStream> stream) : inner_stream_(std::move(stream)) {}
+  explicit Stream(std::unique_ptr<fetch::FetchStream> stream) : inner_stream_(std::move(stream)) {}
 
   // Any thread; GIL released. nullopt: nothing yet. Empty: over.
-  std::optional<std::vector<transfer::Fetched>> next(size_t max_count) {
+  std::optional<std::vector<fetch::Fetched>> next(size_t max_count) {
     std::lock_guard lock(inner_consumer_);
-    if (inner_cancelled_) return std::vector<transfer::Fetched>();
+    if (inner_cancelled_) return std::vector<fetch::Fetched>();
     return inner_stream_->next(max_count, kWaitSlice);
   }
-  void push(std::vector<transfer::FetchItem> items) { inner_stream_->push(std::move(items)); }
+  void push(std::vector<fetch::FetchItem> items) { inner_stream_->push(std::move(items)); }
   void finish() { inner_stream_->finish(); }
   void cancel() override {
     inner_cancelled_ = true;
@@ -42,7 +42,7 @@ class Stream final : public Cancellable {
  private:
   std::mutex inner_consumer_;  // one at a time may wait
   std::atomic<bool> inner_cancelled_{false};
-  std::unique_ptr<transfer::FetchStream> inner_stream_;
+  std::unique_ptr<fetch::FetchStream> inner_stream_;
 };
 
 // key, size, start, end, etag
@@ -50,7 +50,7 @@ using Item = std::tuple<nb::str, std::optional<Number>, Number, Number, std::str
 
 class NativeFetchStream {
  public:
-  NativeFetchStream(std::unique_ptr<transfer::FetchStream> stream, std::string prefix)
+  NativeFetchStream(std::unique_ptr<fetch::FetchStream> stream, std::string prefix)
       : inner_stream_(std::make_shared<Stream>(std::move(stream))),
         inner_prefix_(std::move(prefix)),
         inner_generation_(fork_generation()) {
@@ -62,7 +62,7 @@ class NativeFetchStream {
 
   void push(const std::vector<Item>& items) {
     const std::shared_ptr<Stream> stream = usable();
-    std::vector<transfer::FetchItem> wanted;
+    std::vector<fetch::FetchItem> wanted;
     wanted.reserve(items.size());
     for (const auto& [key, size, start, end, etag] : items) {
       wanted.push_back(
@@ -77,7 +77,7 @@ class NativeFetchStream {
     const auto most = max_count.get_as<size_t>("max_count");
     const std::shared_ptr<Stream> stream = usable();
     for (;;) {
-      std::optional<std::vector<transfer::Fetched>> batch;
+      std::optional<std::vector<fetch::Fetched>> batch;
       {
         const Unlocked unlocked;
         batch = stream->next(most);
@@ -105,9 +105,9 @@ class NativeFetchStream {
     if (inner_generation_ != fork_generation()) raise_error(ErrorCode::kClosed, "the stream was opened before fork()");
     return inner_stream_;
   }
-  static nb::list to_python(std::vector<transfer::Fetched> batch) {
+  static nb::list to_python(std::vector<fetch::Fetched> batch) {
     nb::list items;
-    for (transfer::Fetched& fetched : batch) {
+    for (fetch::Fetched& fetched : batch) {
       nb::object object =
           fetched.object.ok() ? nb::cast(std::move(fetched.object).value().data) : exception_of(fetched.object.error());
       items.append(nb::make_tuple(fetched.index, object));
@@ -121,9 +121,9 @@ class NativeFetchStream {
 };
 
 NativeFetchStream open_stream(NativeStore& store, Number window_bytes, Number window_requests, bool in_order) {
-  const transfer::FetchOptions options{window_bytes.get("window_bytes"),
-                                       window_requests.get_as<uint32_t>("window_requests"), in_order};
-  return {transfer::open_fetch_stream(store.shared(), options), store.prefix()};
+  const fetch::FetchOptions options{window_bytes.get("window_bytes"),
+                                    window_requests.get_as<uint32_t>("window_requests"), in_order};
+  return {fetch::open_fetch_stream(store.shared(), options), store.prefix()};
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 
 #include "bind.h"
 #include "engine/memory/buffer.h"
-#include "engine/transfer/slab.h"
+#include "engine/transfer/read/slab.h"
 #include "memory_view.h"
 #include "number.h"
 #include "pending.h"

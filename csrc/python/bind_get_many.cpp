@@ -9,7 +9,7 @@
 #include <tuple>
 
 #include "bind.h"
-#include "engine/transfer/get_many.h"
+#include "engine/fetch/get_many.h"
 #include "item_span.h"
 #include "lifecycle.h"
 #include "memory_view.h"
@@ -49,7 +49,7 @@ Pending get_many_into(NativeStore& store, const std::vector<Item>& items, nb::ha
     for (const Number offset : given_offsets) offsets.push_back(offset.get("offsets"));
     check_places(offsets, items.size(), bytes.size());
     const auto most = window_requests.get_as<uint32_t>("window_requests");
-    std::vector<transfer::ReadItem> wanted;
+    std::vector<fetch::ReadItem> wanted;
     wanted.reserve(items.size());
     for (size_t i = 0; i < items.size(); ++i) {
       const auto& [key, size, start, end, etag] = items[i];
@@ -59,7 +59,7 @@ Pending get_many_into(NativeStore& store, const std::vector<Item>& items, nb::ha
     }
     auto future = [&] {
       const Unlocked unlocked;
-      return transfer::get_many_into(engine, std::move(wanted), most);
+      return fetch::get_many_into(engine, std::move(wanted), most);
     }();
     return make_pending(std::move(future), std::move(held),
                         [](std::vector<uint64_t>&& read) { return nb::cast(std::move(read)); });

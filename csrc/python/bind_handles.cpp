@@ -2,7 +2,7 @@
 // text.
 #include "bind.h"
 #include "engine/base/last_error.h"
-#include "engine/transfer/store_handles.h"
+#include "engine/fetch/store_handles.h"
 #include "errors.h"
 #include "lifecycle.h"
 
@@ -13,7 +13,7 @@ using namespace nb::literals;
 
 void forget(uint64_t handle) {
   const Unlocked unlocked;  // the last one to let go of a store waits for its threads
-  transfer::forget_store(handle);
+  fetch::forget_store(handle);
 }
 
 nb::object take_last_error() {
@@ -25,7 +25,7 @@ nb::object take_last_error() {
 
 void bind_handles(nb::module_& module, StoreClass& store) {
   store.def(
-      "register_handle", [](NativeStore& self) { return transfer::register_store({self.shared(), self.prefix()}); },
+      "register_handle", [](NativeStore& self) { return fetch::register_store({self.shared(), self.prefix()}); },
       "A number that names this store to torch.ops.s3dlio, until forget_handle().");
   module.def("forget_handle", &forget, "handle"_a);
   module.def("take_last_error", &take_last_error,

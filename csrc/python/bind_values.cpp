@@ -10,7 +10,7 @@
 #include <tuple>
 
 #include "bind.h"
-#include "engine/transfer/etag.h"
+#include "engine/transfer/dialect/etag.h"
 #include "errors.h"
 #include "values.h"
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "engine/transfer/slab.h"
+#include "engine/transfer/read/slab.h"
 #include "errors.h"
 #include "number.h"
 

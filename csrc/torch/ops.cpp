@@ -10,12 +10,12 @@
 #include <utility>
 #include <vector>
 
+#include "engine/fetch/store_handles.h"
 #include "engine/memory/huge_pages.h"
 #include "engine/process/interrupt.h"
 #include "engine/process/per_process.h"
 #include "engine/store/file/file_store.h"
-#include "engine/transfer/slab.h"
-#include "engine/transfer/store_handles.h"
+#include "engine/transfer/read/slab.h"
 #include "fill.h"
 
 namespace s3dlio::torch_ops {
@@ -24,7 +24,7 @@ namespace {
 using torch::headeronly::ScalarType;
 
 Source source_of(int64_t handle, const std::string& key, int64_t offset, std::string_view operation) {
-  auto place = transfer::find_store(static_cast<uint64_t>(handle));
+  auto place = fetch::find_store(static_cast<uint64_t>(handle));
   if (!place) {
     place.error().operation = operation;
     place.error().uri = key;

@@ -34,7 +34,7 @@ def _same(command: Any, program: Any, name: str) -> bool:
 def _page(title: str, command: Any) -> str:
     context = command.make_context(title, [], resilient_parsing=True)
     usage = " ".join([title, *command.collect_usage_pieces(context)])
-    parts = [f"```text\n{usage}\n```\n", _prose(command.help or ""), f"```{{program}} {title}\n```\n"]
+    parts = [f"```bash\n{usage}\n```\n", _prose(command.help or ""), f"```{{program}} {title}\n```\n"]
     for parameter in command.params:
         record = parameter.get_help_record(context)
         if record is not None:  # hidden otherwise
@@ -49,11 +49,16 @@ def _prose(text: str) -> str:
     for paragraph in text.strip().split("\n\n"):
         if paragraph.startswith("\b\n"):
             head, _, code = paragraph.removeprefix("\b\n").partition("\n")
-            lines = "\n".join(line.removeprefix("  ") for line in code.splitlines())
+            lines = "\n".join(_commented(line.removeprefix("  ")) for line in code.splitlines())
             parts.append(f"{head}\n\n```bash\n{lines}\n```\n")
         else:
             parts.append(_literal(paragraph) + "\n")
     return "\n".join(parts)
+
+
+def _commented(line: str) -> str:
+    """What stands in a second column tells what the command is for."""
+    return re.sub(r"(?<=\S)(\s{3,})(?=\S)", r"\1# ", line, count=1)
 
 
 def _literal(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.domains.python import PyObject, PyXRefRole
+from sphinx.util.nodes import make_refnode
 
 # What may name something of the site. A single lower-case word in backticks is a parameter and links nowhere.
 NAME = re.compile(r"[A-Za-z_][\w.]*\(\)|[A-Z]\w+(\.\w+)*|[a-z_]\w*(\.\w+)+")
@@ -71,6 +72,17 @@ def without_noise(app: Any, what: str, name: str, obj: Any, options: Any, signat
     return None
 
 
+def of_the_core(app: Any, env: Any, node: Any, content: Any) -> Any:
+    """The other packages' docstrings name classes of the core, and open_store(), without the core's name."""
+    name = node.get("reftarget", "")
+    if node.get("refdomain") != "py" or not (name[:1].isupper() or name == "open_store"):
+        return None
+    found = env.domains["py"].objects.get(f"s3dlio_core.{name}")
+    if found is None:
+        return None
+    return make_refnode(app.builder, node["refdoc"], found.docname, found.node_id, content, name)
+
+
 def skip_fields(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
     """Fields of named tuples stand in the class's docstring; Python's own text on each says less."""
     return True if type(obj).__name__ == "_tuplegetter" else None
@@ -93,5 +105,6 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", prose.after_napoleon, priority=600)
     app.connect("autodoc-process-signature", without_noise)
     app.connect("autodoc-skip-member", skip_fields)
+    app.connect("missing-reference", of_the_core)
     app.connect("doctree-read", en_dashes)
     return {"parallel_read_safe": True}

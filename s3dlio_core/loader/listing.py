@@ -274,7 +274,15 @@ def load_manifest(where: str, store: Store, start: str = "", **options: Any) -> 
 
 
 def save_manifest(where: str, manifest: ObjectManifest, start: str = "", **options: Any) -> None:
-    """Keep `manifest` at a path or URI; whole or not at all. A key that ends in MANIFEST_SUFFIX is no sample."""
+    """Keep `manifest` at a path or URI; whole or not at all.
+
+    Args:
+        where: A key that ends in MANIFEST_SUFFIX is no sample where it lies among them.
+        start: What all keys begin with.
+        options: As open_store() takes them.
+    Raises:
+        StorageError: It could not be stored.
+    """
     cache, key = _place(where, manifest.store, options)
     cache.put(key, pack(manifest, start))
 

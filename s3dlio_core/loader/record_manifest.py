@@ -63,7 +63,11 @@ class RecordManifest:
         return f"{self._store.prefix}{record.key}#{record.name}"
 
     def decode(self, index: int, data: memoryview) -> Any:
-        """The record whose stored bytes are `data`, as its format decodes it."""
+        """The record whose stored bytes are `data`, as its format decodes it.
+
+        Raises:
+            RecordError: It is cut short or damaged.
+        """
         return self._index.decode(index, data, uri=self._store.uri_of(self._index[index].key))
 
 

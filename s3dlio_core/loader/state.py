@@ -36,7 +36,14 @@ class EpochId:
                 raise TypeError(f"{name} is {getattr(self, name)!r}; expected a {kind.__name__}")
 
     def check_same(self, other: EpochId, what: str) -> None:
-        """Raise ValueError, saying what differs, unless `other` is this epoch."""
+        """Refuse another epoch.
+
+        Args:
+            other: What `what` was of.
+            what: Names it in the error.
+        Raises:
+            ValueError: `other` is not this epoch; the message says what differs.
+        """
         if self.manifest != other.manifest:
             raise ValueError(
                 f"{what} belongs to another set of samples ({other.total} samples, manifest {other.manifest[:12]}); "
@@ -71,7 +78,12 @@ class State:
     ahead: tuple[int, ...] = ()
 
     def share(self, layout: Layout, *, drop_last: bool = False, wrap: bool = False) -> Share:
-        """What the consumer `layout` reads of the rest: indices into `base.remaining()`."""
+        """What the consumer `layout` reads of the rest: indices into `base.remaining()`.
+
+        Args:
+            drop_last: As of Share.
+            wrap: As of Share.
+        """
         return Share(layout, self.base.total - self.base.consumed, drop_last, wrap)
 
     def to_dict(self) -> dict[str, Any]:

@@ -147,7 +147,14 @@ class SampleStream:
 
 
 def check_size(manifest: Manifest, sample: int, received: int) -> None:
-    """Compare with the listing; PreconditionError if the object was replaced since."""
+    """Compare the bytes received for a sample with the size it was listed with.
+
+    Args:
+        sample: Index in `manifest`.
+        received: Bytes.
+    Raises:
+        PreconditionError: The sizes differ: the object was replaced since.
+    """
     expected = manifest.size(sample)
     if expected is not None and received != expected:
         raise PreconditionError(

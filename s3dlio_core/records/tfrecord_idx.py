@@ -28,7 +28,7 @@ Path = str | os.PathLike[str]
 
 
 def idx_text(records: Iterable[RecordRange]) -> str:
-    """The index of one file's records."""
+    """The index of one file's records: a line "offset size" each, in bytes."""
     return "".join(f"{record.start} {record.end - record.start}\n" for record in records)
 
 
@@ -40,6 +40,7 @@ def create_tfrecord_index(path: Path, index_path: Path | None = None) -> int:
         index_path: URI or local path; None: `path` and ".idx".
     Raises:
         RecordError: The file is cut short, damaged or no TFRecord.
+        ObjectNotFoundError: There is no file at `path`.
     """
     uri = _uri(path)
     store, key = store_at(uri)
@@ -58,6 +59,7 @@ def read_tfrecord_index(index_path: Path) -> list[tuple[int, int]]:
 
     Raises:
         RecordError: A line is no pair of numbers.
+        ObjectNotFoundError: There is no index at `index_path`.
     """
     uri = _uri(index_path)
     entries = []
@@ -71,12 +73,20 @@ def read_tfrecord_index(index_path: Path) -> list[tuple[int, int]]:
 
 
 def index_tfrecord_bytes(data: Any) -> str:
-    """The index of a TFRecord file in memory, as text."""
+    """The index of a TFRecord file in memory, as text.
+
+    Raises:
+        RecordError: The file is cut short, damaged or no TFRecord.
+    """
     return idx_text(_ranges_in(data))
 
 
 def get_tfrecord_index_entries(data: Any) -> list[tuple[int, int]]:
-    """(offset, size) of each record of a TFRecord file in memory."""
+    """(offset, size) in bytes of each record of a TFRecord file in memory.
+
+    Raises:
+        RecordError: The file is cut short, damaged or no TFRecord.
+    """
     return [(record.start, record.end - record.start) for record in _ranges_in(data)]
 
 

@@ -165,22 +165,34 @@ class CheckpointManager:
         return ended
 
     def wait(self) -> None:
-        """Until the asynchronous save has ended, if one is under way. Raises its error, unless that was told before."""
+        """Wait until the asynchronous save has ended, if one is under way.
+
+        Raises:
+            CheckpointException: The save failed, and that was not told before; as for save().
+        """
         running, self._running = self._running, None
         if running is not None and (error := running.failure()):
             raise error
 
     # ---- finding ----
     def all_steps(self) -> list[int]:
-        """The steps that exist, ascending."""
+        """The steps that exist, ascending.
+
+        Raises:
+            StorageError: The store cannot be listed.
+        """
         return self._steps.whole()
 
     def latest_step(self) -> int | None:
-        """The highest step that exists; None: there is none."""
+        """The highest step that exists; None: there is none.
+
+        Raises:
+            StorageError: The store cannot be listed.
+        """
         return self._steps.latest()
 
     def uri_of(self, step: int) -> str:
-        """Where a step lies."""
+        """URI of a step's folder, whether it exists or not."""
         return self._steps.uri(step)
 
     def restore(self, state_dict: dict[str, Any], step: int | None = None, **options: Any) -> int:
@@ -193,6 +205,7 @@ class CheckpointManager:
             The step.
         Raises:
             CheckpointError: There is none.
+            CheckpointException: torch's, on all ranks, holding each rank's error, as of StorageReader.
         """
         self.wait()
         found = self._agreed(self.latest_step) if step is None else step
@@ -204,7 +217,11 @@ class CheckpointManager:
 
     # ---- deleting ----
     def delete(self, step: int) -> None:
-        """Delete a step, whole or not. On one rank."""
+        """Delete a step, whole or not; what is not there is no error. On one rank.
+
+        Raises:
+            StorageError: The store cannot be listed, or does not delete.
+        """
         self._steps.delete(step)
 
     def sweep(self, older_than_seconds: float = _DAY_SECONDS) -> int:

@@ -159,10 +159,12 @@ class StorageWriter(StageForAsyncSave, TorchStorageWriter):
         ]
 
     def write_data(self, plan: SavePlan, planner: SavePlanner) -> Future[list[WriteResult]]:
-        """Writes this rank's objects. Raises the first failure of any of its threads, and leaves nothing then.
+        """Writes this rank's objects. After a failure nothing of them is left.
 
         Returns:
             A future that is done.
+        Raises:
+            StorageError: The first failure of any of its threads.
         """
         if torch.accelerator.is_available():
             torch.accelerator.current_stream().synchronize()  # the threads that copy know nothing of this one's stream

@@ -107,6 +107,9 @@ def load_model(
         device: Only checked to be one. The other library reads to it and copies from there; here the model's own
             tensors are filled, wherever they are.
         filename: The same as `uri`, under the other library's name.
+    Raises:
+        CheckpointError: As of load_into().
+        RuntimeError: `device` is none.
     """
     torch.device(device)
     return load_into(one_place(uri, filename), model, strict=strict, tuning=tuning, **store_options)

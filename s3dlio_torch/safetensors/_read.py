@@ -166,7 +166,12 @@ class safe_open:  # noqa: N801 - the name the format's own library gives it
         return tensors[name]
 
     def get_tensors(self) -> dict[str, torch.Tensor]:
-        """Read all tensors, many parts at once; by name, in the order they are stored in."""
+        """Read all tensors, many parts at once; by name, in the order they are stored in.
+
+        Raises:
+            InvalidArgumentError: This was closed.
+            StorageError: The object cannot be read, or was replaced since it was opened.
+        """
         self._check_open()
         tensors = allocate(self._source, self._header.tensors.values(), self._device)
         fill_tensors(safetensors_items(self._source, self._header, tensors))

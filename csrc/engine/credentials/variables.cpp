@@ -26,7 +26,8 @@ Variables Variables::of_process() {
   Variables all;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const char* equals = std::strchr(*entry, '=');
-    if (equals != nullptr) all.inner_values_.emplace(std::string(*entry, static_cast<size_t>(equals - *entry)), equals + 1);
+    if (equals != nullptr)
+      all.inner_values_.emplace(std::string(*entry, static_cast<size_t>(equals - *entry)), equals + 1);
   }
   return all;
 }

@@ -6,13 +6,13 @@
 
 #include "engine/base/log.h"
 #include "engine/credentials/providers.h"
-#include "engine/sign/percent.h"
-#include "engine/store/s3/xml.h"
+#include "engine/text/percent.h"
+#include "engine/text/xml.h"
 
 namespace s3dlio {
 namespace {
 
-using s3::XmlReader;
+using text::XmlReader;
 
 constexpr int kMostAttempts = 3;
 constexpr std::chrono::seconds kTimeout(10);
@@ -36,8 +36,8 @@ Role role_of(const Surroundings& world, const Profile& profile, const WebIdentit
 }
 
 std::string form_of(const Role& role, const std::string& token) {
-  return "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=" + sign::encoded(role.arn) +
-         "&RoleSessionName=" + sign::encoded(role.session) + "&WebIdentityToken=" + sign::encoded(token);
+  return "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=" + text::encoded(role.arn) +
+         "&RoleSessionName=" + text::encoded(role.session) + "&WebIdentityToken=" + text::encoded(token);
 }
 
 Credentials read_credentials(XmlReader& xml, std::string& expiration) {

@@ -2,12 +2,12 @@
 
 #include <utility>
 
-#include "engine/transfer/context.h"
-#include "engine/transfer/delete.h"
-#include "engine/transfer/get.h"
-#include "engine/transfer/objects.h"
-#include "engine/transfer/put.h"
+#include "engine/transfer/call/context.h"
+#include "engine/transfer/list/delete.h"
+#include "engine/transfer/list/objects.h"
+#include "engine/transfer/read/get.h"
 #include "engine/transfer/remote_store_parts.h"
+#include "engine/transfer/write/put.h"
 
 namespace s3dlio::transfer {
 namespace {

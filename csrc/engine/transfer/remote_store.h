@@ -7,7 +7,7 @@
 #include "engine/credentials.h"
 #include "engine/http/client.h"
 #include "engine/object_store.h"
-#include "engine/transfer/dialect.h"
+#include "engine/transfer/dialect/dialect.h"
 #include "engine/tuning.h"
 
 namespace s3dlio::transfer {

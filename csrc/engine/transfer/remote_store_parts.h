@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "engine/object_store.h"
-#include "engine/transfer/context.h"
+#include "engine/transfer/call/context.h"
 
 namespace s3dlio::transfer {
 

@@ -7,7 +7,7 @@
 #include <future>
 
 #include "credentials/world.h"
-#include "engine/transfer/credentials_cache.h"
+#include "engine/transfer/call/credentials_cache.h"
 
 using namespace s3dlio;
 using namespace s3dlio::testing;

@@ -7,8 +7,8 @@
 #include <cstring>
 #include <vector>
 
-#include "engine/transfer/plan.h"
-#include "engine/transfer/slab.h"
+#include "engine/transfer/read/plan.h"
+#include "engine/transfer/read/slab.h"
 
 namespace {
 

@@ -9,7 +9,7 @@
 
 #include "engine/store/s3/documents.h"
 #include "engine/store/s3/s3_store.h"
-#include "engine/store/s3/xml.h"
+#include "engine/text/xml.h"
 
 using namespace s3dlio;
 
@@ -17,7 +17,7 @@ namespace {
 
 // Reads a document in whatever order `choices` says: enter, take the text, skip.
 void walk(std::string_view choices, std::string_view body) {
-  s3::XmlReader xml(body);
+  text::XmlReader xml(body);
   xml.enter_root();
   std::string_view name;
   for (const char choice : choices) {

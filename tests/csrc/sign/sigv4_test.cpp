@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "engine/sign/percent.h"
+#include "engine/text/percent.h"
 
 using namespace s3dlio::sign;
 

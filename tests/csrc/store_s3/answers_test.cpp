@@ -3,7 +3,7 @@
 
 #include "dialect_fixture.h"
 #include "engine/base/log.h"
-#include "engine/base/utf8.h"
+#include "engine/text/utf8.h"
 
 using namespace s3dlio;
 using namespace s3dlio::s3;
@@ -242,7 +242,7 @@ TEST_CASE("metadata comes out of the headers") {
   CHECK(meta.checksum == "y/Q5Jg==-3");
   CHECK(meta.user_metadata.at("name") == "caf\u00e9");   // Latin-1
   CHECK(meta.user_metadata.at("other") == "caf\u00e9");  // UTF-8
-  CHECK(is_utf8(meta.content_type));
+  CHECK(text::is_utf8(meta.content_type));
 
   head = answer(200);
   CHECK_FALSE(dialect->read_size(head));  // unknown is not 0

@@ -1,4 +1,4 @@
-#include "engine/transfer/etag.h"
+#include "engine/transfer/dialect/etag.h"
 
 #include "transfer/fake_world.h"
 

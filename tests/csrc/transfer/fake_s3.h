@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/crc/crc.h"
-#include "engine/sign/percent.h"
+#include "engine/text/percent.h"
 #include "transfer/fake_client.h"
 
 namespace s3dlio::test {
@@ -87,7 +87,7 @@ class FakeS3 {
       const size_t end = std::min(query.find('&', at), query.size());
       const std::string item = query.substr(at, end - at);
       const size_t equals = std::min(item.find('='), item.size());
-      out[item.substr(0, equals)] = equals < item.size() ? sign::decoded(item.substr(equals + 1)).value_or("") : "";
+      out[item.substr(0, equals)] = equals < item.size() ? text::decoded(item.substr(equals + 1)).value_or("") : "";
       at = end + 1;
     }
     return out;
@@ -106,7 +106,7 @@ class FakeS3 {
   Reply serve(const Seen& seen) {
     const http::Request& request = seen.request;
     auto query = parse_query(request.query);
-    std::string key = sign::decoded(request.path.substr(1)).value();
+    std::string key = text::decoded(request.path.substr(1)).value();
     const size_t slash = key.find('/');
     key = slash == std::string::npos ? "" : key.substr(slash + 1);
     if (key.empty()) return serve_bucket(seen, query);
@@ -199,7 +199,7 @@ class FakeS3 {
   }
 
   std::string source_of(const http::Request& request) {
-    const std::string source = sign::decoded(header(request, "x-amz-copy-source")).value();
+    const std::string source = text::decoded(header(request, "x-amz-copy-source")).value();
     return source.substr(source.find('/', 1) + 1);
   }
 

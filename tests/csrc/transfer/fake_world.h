@@ -12,7 +12,7 @@
 
 #include "engine/stats/stats.h"
 #include "engine/store/s3/s3_store.h"
-#include "engine/transfer/context.h"
+#include "engine/transfer/call/context.h"
 #include "engine/transfer/remote_store_parts.h"
 #include "transfer/fake_s3.h"
 #include "transfer/manual_loop.h"

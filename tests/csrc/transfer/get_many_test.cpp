@@ -1,12 +1,12 @@
 // Batches into the caller's memory: every item in its place; the first failure ends all, and nothing writes after it.
-#include "engine/transfer/get_many.h"
+#include "engine/fetch/get_many.h"
 
 #include "transfer/fake_world.h"
 
 using namespace s3dlio;
 using namespace s3dlio::test;
-using transfer::FetchItem;
-using transfer::ReadItem;
+using fetch::FetchItem;
+using fetch::ReadItem;
 
 namespace {
 
@@ -19,7 +19,7 @@ struct BatchWorld : World {
       items.push_back({{"k" + std::to_string(i), std::nullopt, 0, 0}, places.back()->span()});
     }
   }
-  Future<std::vector<uint64_t>> run(uint32_t most = 8) { return transfer::get_many_into(store, items, most); }
+  Future<std::vector<uint64_t>> run(uint32_t most = 8) { return fetch::get_many_into(store, items, most); }
   void check(size_t i) { CHECK(places[i]->text() == s3.objects[items[i].what.key].data); }
 
   std::vector<std::unique_ptr<Guarded>> places;
@@ -42,7 +42,7 @@ TEST_CASE("a batch: each item in its place, so many at once") {
     world.check(i);
   }
   CHECK(world.client->most_running <= 8);
-  CHECK(world.value(transfer::get_many_into(world.store, {}, 8)).empty());
+  CHECK(world.value(fetch::get_many_into(world.store, {}, 8)).empty());
 }
 
 TEST_CASE("a batch: near ranges of one object share a request") {
@@ -61,7 +61,7 @@ TEST_CASE("a batch: near ranges of one object share a request") {
       items.push_back({{"shard", std::nullopt, start, start + 1000 + i}, places.back()->span()});
     }
   }
-  world.value(transfer::get_many_into(world.store, items, 4));
+  world.value(fetch::get_many_into(world.store, items, 4));
   for (size_t i = 0; i < items.size(); ++i) {
     const auto& from = items[i].what.key == "other" ? world.s3.objects["other"].data : data;
     CHECK(places[i]->text() == from.substr(items[i].what.start, items[i].out.size()));

@@ -1,19 +1,19 @@
 // Pure arithmetic: parts, scatter plans, part sizes of uploads; heads judged against questions; stragglers; the climb.
-#include "engine/transfer/plan.h"
+#include "engine/transfer/read/plan.h"
 
 #include <doctest/doctest.h>
 
 #include <map>
 #include <random>
 
-#include "engine/transfer/climb.h"
-#include "engine/transfer/first_byte.h"
-#include "engine/transfer/hedge.h"
-#include "engine/transfer/http_date.h"
-#include "engine/transfer/range_answer.h"
-#include "engine/transfer/retry.h"
-#include "engine/transfer/stored.h"
-#include "engine/transfer/window.h"
+#include "engine/text/http_date.h"
+#include "engine/transfer/call/climb.h"
+#include "engine/transfer/call/first_byte.h"
+#include "engine/transfer/call/hedge.h"
+#include "engine/transfer/call/retry.h"
+#include "engine/transfer/call/window.h"
+#include "engine/transfer/read/range_answer.h"
+#include "engine/transfer/write/stored.h"
 
 using namespace s3dlio;
 using namespace s3dlio::transfer;
@@ -183,11 +183,11 @@ TEST_CASE("backoff, Retry-After, dates") {
   CHECK(backoff_delay(100ms, 20s, 3, 1.0) == 800ms);
   CHECK(backoff_delay(100ms, 20s, 60, 1.0) == 20s);
   const auto now = std::chrono::sys_days(std::chrono::year(1994) / 11 / 6) + 8h + 49min + 0s;
-  CHECK(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT") == now + 37s);
+  CHECK(text::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT") == now + 37s);
   for (const char* bad :
        {"", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 CET", "Sun, 36 Nov 1994 08:49:37 GMT",
         "Sun, 06 Nov 1994 28:49:37 GMT", "Sun, 06 Nov 1994 08:49:-7 GMT"}) {
-    CHECK_FALSE(parse_http_date(bad));
+    CHECK_FALSE(text::parse_http_date(bad));
   }
   CHECK(parse_retry_after("7", now) == std::optional<std::chrono::nanoseconds>(7s));
   CHECK(parse_retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now) == std::optional<std::chrono::nanoseconds>(37s));
@@ -200,7 +200,7 @@ TEST_CASE("backoff, Retry-After, dates") {
 
 TEST_CASE("G41: dates that the clock cannot count to") {
   const auto now = std::chrono::sys_days(std::chrono::year(2024) / 6 / 1) + 0s;
-  const auto never = parse_http_date("Fri, 31 Dec 9999 23:59:59 GMT");
+  const auto never = text::parse_http_date("Fri, 31 Dec 9999 23:59:59 GMT");
   REQUIRE(never);
   CHECK(never->time_since_epoch().count() == 253402300799);
   CHECK(*parse_retry_after("Fri, 31 Dec 9999 23:59:59 GMT", now) == 24h);

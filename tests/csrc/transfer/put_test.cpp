@@ -2,7 +2,7 @@
 #include <set>
 
 #include "engine/base/log.h"
-#include "engine/transfer/upload.h"
+#include "engine/transfer/write/upload.h"
 #include "transfer/fake_world.h"
 
 using namespace s3dlio;

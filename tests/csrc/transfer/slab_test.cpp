@@ -1,4 +1,4 @@
-#include "engine/transfer/slab.h"
+#include "engine/transfer/read/slab.h"
 
 #include <doctest/doctest.h>
 

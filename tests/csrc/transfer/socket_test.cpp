@@ -3,8 +3,8 @@
 #include <mutex>
 #include <thread>
 
-#include "engine/transfer/fetch_stream.h"
-#include "engine/transfer/get_many.h"
+#include "engine/fetch/fetch_stream.h"
+#include "engine/fetch/get_many.h"
 #include "net/loopback_server.h"
 #include "transfer/fake_world.h"
 
@@ -265,14 +265,14 @@ TEST_CASE("large writes from the caller's memory through a faulty server") {
 
 TEST_CASE("a stream of many objects, taken in batches, and dropped half way") {
   SocketWorld world(quick_tuning());
-  std::vector<transfer::FetchItem> items;
+  std::vector<fetch::FetchItem> items;
   for (uint32_t i = 0; i < 400; ++i) {
     world.s3.store("k" + std::to_string(i), random_bytes(3000 + i, i));
     items.push_back({"k" + std::to_string(i), i % 2 == 0 ? std::optional<uint64_t>(3000 + i) : std::nullopt, 0, 0});
   }
   std::minstd_rand server_dice(7);
   world.s3.tamper = faults(server_dice, 30);
-  auto stream = transfer::open_fetch_stream(world.store, items, {});
+  auto stream = fetch::open_fetch_stream(world.store, items, {});
   uint64_t next = 0;
   while (true) {
     auto batch = stream->next(16, std::chrono::seconds(60));
@@ -286,7 +286,7 @@ TEST_CASE("a stream of many objects, taken in batches, and dropped half way") {
     }
   }
   CHECK(next == 400);
-  auto dropped = transfer::open_fetch_stream(world.store, items, {});
+  auto dropped = fetch::open_fetch_stream(world.store, items, {});
   REQUIRE(dropped->next(1, std::chrono::seconds(60)));
   dropped.reset();
 }
@@ -297,18 +297,18 @@ TEST_CASE("batches, and a stream fed by one thread and emptied by another") {
   for (uint32_t i = 0; i < kCount; ++i) world.s3.store("k" + std::to_string(i), random_bytes(2000 + i, i));
   std::minstd_rand server_dice(9);
   world.s3.tamper = faults(server_dice, 30);
-  auto stream = transfer::open_fetch_stream(world.store, transfer::FetchOptions());
+  auto stream = fetch::open_fetch_stream(world.store, fetch::FetchOptions());
   std::thread feeder([&] {
     for (uint32_t i = 0; i < kCount; ++i) stream->push({{"k" + std::to_string(i), std::nullopt, 0, 0}});
     stream->finish();
   });
   std::vector<std::unique_ptr<Guarded>> places;
-  std::vector<transfer::ReadItem> items;
+  std::vector<fetch::ReadItem> items;
   for (uint32_t i = 0; i < kCount; ++i) {
     places.push_back(std::make_unique<Guarded>(2000 + i));
     items.push_back({{"k" + std::to_string(i), std::nullopt, 0, 0}, places.back()->span()});
   }
-  auto batch = transfer::get_many_into(world.store, items, 16);
+  auto batch = fetch::get_many_into(world.store, items, 16);
   uint64_t taken = 0;
   while (true) {
     auto some = stream->next(16, std::chrono::seconds(60));
@@ -325,7 +325,7 @@ TEST_CASE("batches, and a stream fed by one thread and emptied by another") {
   value(std::move(batch));
   for (uint32_t i = 0; i < kCount; ++i) CHECK(places[i]->text() == random_bytes(2000 + i, i));
   for (int round = 0; round < 5; ++round) {
-    auto cancelled = transfer::get_many_into(world.store, items, 16);
+    auto cancelled = fetch::get_many_into(world.store, items, 16);
     std::this_thread::sleep_for(std::chrono::milliseconds(3 * round));
     cancelled.cancel();
     static_cast<void>(cancelled.wait());

@@ -1,13 +1,13 @@
 // Scattered reads and streams of objects; the same bytes whatever the cutting and the faults.
 #include <thread>
 
-#include "engine/transfer/fetch_stream.h"
+#include "engine/fetch/fetch_stream.h"
 #include "transfer/fake_world.h"
 
 using namespace s3dlio;
 using namespace s3dlio::test;
-using transfer::FetchItem;
-using transfer::FetchOptions;
+using fetch::FetchItem;
+using fetch::FetchOptions;
 
 TEST_CASE("ranges go to their places, near ones in one request, shared bytes once") {
   World world;
@@ -173,7 +173,7 @@ TEST_CASE("a stream delivers in order or as completed, failures in their place, 
   options.window_requests = 10;
   SUBCASE("in order") {}
   SUBCASE("as completed") { options.in_order = false; }
-  auto stream = transfer::open_fetch_stream(world.store, items, options);
+  auto stream = fetch::open_fetch_stream(world.store, items, options);
   std::vector<bool> seen(items.size());
   uint64_t next = 0;
   while (true) {
@@ -209,7 +209,7 @@ TEST_CASE("a stream's window holds bytes too, and one object always fits") {
   options.window_bytes = 1'000'000;
   SUBCASE("three fit") {}
   SUBCASE("none fits") { options.window_bytes = 1000; }
-  auto stream = transfer::open_fetch_stream(world.store, items, options);
+  auto stream = fetch::open_fetch_stream(world.store, items, options);
   world.loop.run_dry();
   CHECK(world.client->seen.size() == (options.window_bytes == 1000 ? 1 : 3));
   size_t taken = 0;
@@ -228,7 +228,7 @@ TEST_CASE("a stream's window holds bytes too, and one object always fits") {
 TEST_CASE("a cancelled stream ends") {
   World world;
   world.s3.store("k", random_bytes(300'000));
-  auto stream = transfer::open_fetch_stream(world.store, std::vector<FetchItem>(50, {"k", 300'000, 0, 0}), {});
+  auto stream = fetch::open_fetch_stream(world.store, std::vector<FetchItem>(50, {"k", 300'000, 0, 0}), {});
   for (int i = 0; i < 20; ++i) world.loop.step();
   stream->cancel();
   CHECK(stream->next(1, std::chrono::nanoseconds(0))->empty());
@@ -246,7 +246,7 @@ TEST_CASE("a stream that is fed while it runs: the same objects, and no end befo
     FetchOptions options;
     options.window_requests = 5;
     options.in_order = in_order;
-    auto stream = transfer::open_fetch_stream(world.store, options);
+    auto stream = fetch::open_fetch_stream(world.store, options);
     CHECK_FALSE(stream->next(1, std::chrono::nanoseconds(0)));  // nothing yet is not the end
     std::vector<bool> seen(50);
     uint64_t pushed = 0, taken = 0;
@@ -281,14 +281,14 @@ TEST_CASE("a stream that is fed while it runs: the same objects, and no end befo
 TEST_CASE("a fed stream ends when it is told so with nothing left, and when it is dropped half way") {
   World world;
   world.s3.store("k", random_bytes(2000));
-  auto stream = transfer::open_fetch_stream(world.store, FetchOptions());
+  auto stream = fetch::open_fetch_stream(world.store, FetchOptions());
   stream->push({{"k", {}, 0, 0}});
   world.loop.run_dry();
   CHECK(stream->next(9, std::chrono::nanoseconds(0))->size() == 1);
   CHECK_FALSE(stream->next(9, std::chrono::nanoseconds(0)));
   stream->finish();
   CHECK(stream->next(9, std::chrono::nanoseconds(0))->empty());
-  auto dropped = transfer::open_fetch_stream(world.store, FetchOptions());
+  auto dropped = fetch::open_fetch_stream(world.store, FetchOptions());
   dropped->push(std::vector<FetchItem>(30, {"k", {}, 0, 0}));
   dropped->cancel();
   world.loop.run_dry();

@@ -10,9 +10,9 @@
 #include <memory>
 #include <optional>
 
-#include "engine/base/utf8.h"
 #include "engine/store/file/file_error.h"
 #include "engine/store/file/key_path.h"
+#include "engine/text/utf8.h"
 
 namespace s3dlio::file {
 namespace {
@@ -36,7 +36,7 @@ Error not_a_key(std::string_view name) {
 }  // namespace
 
 std::string printable(std::string_view name) {
-  if (is_utf8(name)) return std::string(name);
+  if (text::is_utf8(name)) return std::string(name);
   std::string text;
   for (const char c : name) {
     const auto byte = static_cast<unsigned char>(c);
@@ -97,7 +97,7 @@ Result<FolderChunk> read_folder(int fd, size_t most, const std::function<bool(co
     Entry entry{std::string(name), kind};
     if (kind == EntryKind::kFolder) entry.name += '/';
     const bool takes = wanted(entry);
-    if (takes && !is_utf8(name)) unnamable = not_a_key(name);
+    if (takes && !text::is_utf8(name)) unnamable = not_a_key(name);
     if (unnamable) return false;
     if (takes) entries.push_back(std::move(entry));
     if (entries.size() >= 2 * most) cut();

@@ -1,6 +1,6 @@
 #include "engine/store/s3/headers.h"
 #include "engine/store/s3/s3_dialect.h"
-#include "engine/store/s3/xml.h"
+#include "engine/text/xml.h"
 
 namespace s3dlio::s3 {
 
@@ -11,7 +11,7 @@ http::Request S3Dialect::create_bucket() const {
   if (region != "us-east-1" && region != "auto") {
     std::string& document = request.document;
     document = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>";
-    append_xml(document, region);
+    text::append_xml(document, region);
     document += "</LocationConstraint></CreateBucketConfiguration>";
     request.headers.add("Content-Type", "application/xml");
   }

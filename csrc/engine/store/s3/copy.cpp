@@ -1,6 +1,6 @@
 #include "engine/store/s3/headers.h"
 #include "engine/store/s3/s3_dialect.h"
-#include "engine/transfer/etag.h"
+#include "engine/transfer/dialect/etag.h"
 
 namespace s3dlio::s3 {
 namespace {
@@ -15,12 +15,12 @@ bool replaces_metadata(const PutOptions& options) {
 
 void S3Dialect::add_copy_source(http::Request& request, const CopyRequest& copy) const {
   std::string source = "/";
-  sign::append_encoded(source, copy.source_bucket.empty() ? inner_options_.bucket : copy.source_bucket);
+  text::append_encoded(source, copy.source_bucket.empty() ? inner_options_.bucket : copy.source_bucket);
   source += '/';
-  sign::append_encoded(source, copy.source_key, sign::Slash::kKeep);
+  text::append_encoded(source, copy.source_key, text::Slash::kKeep);
   if (!copy.source_version_id.empty()) {
     source += "?versionId=";
-    sign::append_encoded(source, copy.source_version_id);
+    text::append_encoded(source, copy.source_version_id);
   }
   request.headers.add("x-amz-copy-source", std::move(source));
   add_header(request, "x-amz-copy-source-if-match", transfer::strong_etag(copy.source_if_match));
@@ -32,9 +32,9 @@ void S3Dialect::address_source(http::Request& request, const CopyRequest& copy) 
   // Another bucket: in path style, by the service's own host, to which this bucket's connections lead as well.
   const auto place = inner_location_->current();
   request.path = place->service_path;
-  sign::append_encoded(request.path, copy.source_bucket);
+  text::append_encoded(request.path, copy.source_bucket);
   request.path += '/';
-  sign::append_encoded(request.path, copy.source_key, sign::Slash::kKeep);
+  text::append_encoded(request.path, copy.source_key, text::Slash::kKeep);
   request.headers.set("Host", place->service_host);
 }
 
@@ -58,9 +58,9 @@ Result<std::string> S3Dialect::read_tags(std::string_view body) const {
   std::string text;
   for (const auto& [name, value] : *tags) {
     if (!text.empty()) text += '&';
-    sign::append_encoded(text, name);
+    text::append_encoded(text, name);
     text += '=';
-    sign::append_encoded(text, value);
+    text::append_encoded(text, value);
   }
   return text;
 }

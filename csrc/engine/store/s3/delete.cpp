@@ -3,7 +3,7 @@
 
 #include "engine/store/s3/headers.h"
 #include "engine/store/s3/s3_dialect.h"
-#include "engine/store/s3/xml.h"
+#include "engine/text/xml.h"
 
 namespace s3dlio::s3 {
 
@@ -29,7 +29,7 @@ http::Request S3Dialect::delete_many(const std::vector<std::string>& keys) const
   document = "<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
   for (const auto& key : keys) {
     document += "<Object><Key>";
-    append_xml(document, key);
+    text::append_xml(document, key);
     document += "</Key></Object>";
   }
   document += "</Delete>";

@@ -4,9 +4,9 @@
 #include <charconv>
 #include <chrono>
 
-#include "engine/sign/percent.h"
 #include "engine/store/s3/checksum_names.h"
-#include "engine/store/s3/xml.h"
+#include "engine/text/percent.h"
+#include "engine/text/xml.h"
 
 namespace s3dlio::s3 {
 namespace {
@@ -20,7 +20,7 @@ Error bad_document(std::string_view expected, std::string_view what) {
 
 // Runs `read_child` over the children of a root named `root`. It must consume each child and says what is wrong, or "".
 template <class ReadChild>
-std::optional<Error> read_document(XmlReader& xml, std::string_view root, ReadChild read_child) {
+std::optional<Error> read_document(text::XmlReader& xml, std::string_view root, ReadChild read_child) {
   const std::string_view found = xml.enter_root();
   if (xml.failed()) return bad_document(root, xml.failure());
   if (found != root) return bad_document(root, std::string("its root is ").append(found.substr(0, 64)));
@@ -38,7 +38,7 @@ bool parse_size(std::string_view text, uint64_t& out) {
   return parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size();
 }
 
-std::string_view read_object(XmlReader& xml, ObjectMeta& object) {
+std::string_view read_object(text::XmlReader& xml, ObjectMeta& object) {
   std::string_view wrong;
   std::string_view name;
   bool has_key = false;
@@ -64,7 +64,7 @@ std::string_view read_object(XmlReader& xml, ObjectMeta& object) {
   return has_size ? wrong : "an object has no Size";
 }
 
-std::string_view read_prefix(XmlReader& xml, std::vector<std::string>& prefixes) {
+std::string_view read_prefix(text::XmlReader& xml, std::vector<std::string>& prefixes) {
   std::string_view name;
   while (xml.next_child(name)) {
     if (name == "Prefix") {
@@ -79,13 +79,13 @@ std::string_view read_prefix(XmlReader& xml, std::vector<std::string>& prefixes)
 // Keys of a listing asked for with encoding-type=url. S3 writes a space as "+" there.
 bool decode_in_place(std::string& key) {
   if (key.find_first_of("%+") == std::string::npos) return true;
-  auto plain = sign::decoded(key, true);
+  auto plain = text::decoded(key, true);
   if (!plain) return false;
   key = std::move(*plain);
   return true;
 }
 
-std::string_view read_upload(XmlReader& xml, transfer::UploadPage& page) {
+std::string_view read_upload(text::XmlReader& xml, transfer::UploadPage& page) {
   transfer::UploadInfo upload;
   std::string_view name;
   while (xml.next_child(name)) {
@@ -104,7 +104,7 @@ std::string_view read_upload(XmlReader& xml, transfer::UploadPage& page) {
   return {};
 }
 
-std::string_view read_bucket(XmlReader& xml, std::vector<BucketInfo>& buckets) {
+std::string_view read_bucket(text::XmlReader& xml, std::vector<BucketInfo>& buckets) {
   BucketInfo bucket;
   std::string_view name;
   while (xml.next_child(name)) {
@@ -121,7 +121,7 @@ std::string_view read_bucket(XmlReader& xml, std::vector<BucketInfo>& buckets) {
   return {};
 }
 
-void read_error_fields(XmlReader& xml, ErrorDocument& error) {
+void read_error_fields(text::XmlReader& xml, ErrorDocument& error) {
   std::string_view name;
   while (xml.next_child(name)) {
     if (name == "Code") {
@@ -147,7 +147,7 @@ void read_error_fields(XmlReader& xml, ErrorDocument& error) {
 }  // namespace
 
 std::optional<ErrorDocument> read_error_document(std::string_view body) {
-  XmlReader xml(body);
+  text::XmlReader xml(body);
   ErrorDocument error;
   const std::string_view root = xml.enter_root();
   if (root == "Error") {
@@ -167,7 +167,7 @@ std::optional<ErrorDocument> read_error_document(std::string_view body) {
 }
 
 Result<ListDocument> read_list_document(std::string_view body) {
-  XmlReader xml(body);
+  text::XmlReader xml(body);
   ListDocument list;
   bool url_encoded = false;
   const auto error = read_document(xml, "ListBucketResult", [&](std::string_view name) -> std::string_view {
@@ -197,7 +197,7 @@ Result<ListDocument> read_list_document(std::string_view body) {
 }
 
 Result<DeleteDocument> read_delete_document(std::string_view body) {
-  XmlReader xml(body);
+  text::XmlReader xml(body);
   DeleteDocument document;
   const auto error = read_document(xml, "DeleteResult", [&](std::string_view kind) -> std::string_view {
     if (kind != "Deleted" && kind != "Error") return xml.skip(), std::string_view{};
@@ -228,7 +228,7 @@ Result<DeleteDocument> read_delete_document(std::string_view body) {
 }
 
 std::optional<PutResult> read_result_document(std::string_view body, std::string_view root) {
-  XmlReader xml(body);
+  text::XmlReader xml(body);
   PutResult result;
   const auto error = read_document(xml, root, [&](std::string_view name) -> std::string_view {
     if (name == "ETag") {
@@ -246,7 +246,7 @@ std::optional<PutResult> read_result_document(std::string_view body, std::string
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> read_tags_document(std::string_view body) {
-  XmlReader xml(body);
+  text::XmlReader xml(body);
   std::vector<std::pair<std::string, std::string>> tags;
   const auto error = read_document(xml, "Tagging", [&](std::string_view name) -> std::string_view {
     if (name != "TagSet") return xml.skip(), std::string_view{};
@@ -276,7 +276,7 @@ Result<std::vector<std::pair<std::string, std::string>>> read_tags_document(std:
 }
 
 Result<std::string> read_upload_id_document(std::string_view body) {
-  XmlReader xml(body);
+  text::XmlReader xml(body);
   std::string id;
   const auto error =
       read_document(xml, "InitiateMultipartUploadResult", [&](std::string_view name) -> std::string_view {
@@ -293,7 +293,7 @@ Result<std::string> read_upload_id_document(std::string_view body) {
 }
 
 Result<transfer::UploadedPage> read_parts_document(std::string_view body) {
-  XmlReader xml(body);
+  text::XmlReader xml(body);
   transfer::UploadedPage page;
   std::string marker;  // of this page, echoed
   bool truncated = false;
@@ -328,7 +328,7 @@ Result<transfer::UploadedPage> read_parts_document(std::string_view body) {
 }
 
 Result<transfer::UploadPage> read_uploads_document(std::string_view body) {
-  XmlReader xml(body);
+  text::XmlReader xml(body);
   transfer::UploadPage page;
   std::string key_marker, upload_id_marker;  // of this page, echoed
   bool url_encoded = false;
@@ -370,7 +370,7 @@ Result<transfer::UploadPage> read_uploads_document(std::string_view body) {
 }
 
 Result<BucketsDocument> read_buckets_document(std::string_view body) {
-  XmlReader xml(body);
+  text::XmlReader xml(body);
   BucketsDocument document;
   const auto error = read_document(xml, "ListAllMyBucketsResult", [&](std::string_view name) -> std::string_view {
     if (name == "ContinuationToken") {

@@ -10,7 +10,7 @@
 
 #include "engine/base/result.h"
 #include "engine/object_store.h"
-#include "engine/transfer/dialect.h"
+#include "engine/transfer/dialect/dialect.h"
 
 namespace s3dlio::s3 {
 

@@ -8,7 +8,7 @@
 #include "engine/base/redact_url.h"
 #include "engine/store/s3/headers.h"
 #include "engine/store/s3/s3_dialect.h"
-#include "engine/transfer/http_date.h"
+#include "engine/text/http_date.h"
 
 namespace s3dlio::s3 {
 namespace {
@@ -314,7 +314,7 @@ ServiceError S3Dialect::read_error(const http::ResponseHead& head, std::string_v
     if (!endpoint().tls) out.error.message += "; or the server speaks TLS on this port: https://";
   }
   if (head.status == 403) {
-    const auto theirs = transfer::parse_http_date(header_of(head, "Date"));
+    const auto theirs = text::parse_http_date(header_of(head, "Date"));
     const int64_t ours = inner_last_signed_.load(std::memory_order_relaxed);
     if (theirs && ours != 0) {
       const int64_t seconds = std::chrono::duration_cast<std::chrono::seconds>(theirs->time_since_epoch()).count();

@@ -5,11 +5,11 @@
 #include <string>
 
 #include "engine/base/log.h"
-#include "engine/base/utf8.h"
 #include "engine/store/s3/headers.h"
 #include "engine/store/s3/s3_dialect.h"
-#include "engine/transfer/etag.h"
-#include "engine/transfer/http_date.h"
+#include "engine/text/http_date.h"
+#include "engine/text/utf8.h"
+#include "engine/transfer/dialect/etag.h"
 
 namespace s3dlio::s3 {
 namespace {
@@ -27,7 +27,7 @@ std::optional<std::string> metadata_name(std::string_view header) {
 
 // A header's bytes as text: UTF-8 where they are, else Latin-1, which is what HTTP says they are.
 std::string text_of(std::string_view bytes) {
-  if (is_utf8(bytes)) return std::string(bytes);
+  if (text::is_utf8(bytes)) return std::string(bytes);
   std::string text;
   for (const char c : bytes) {
     const auto byte = static_cast<unsigned char>(c);
@@ -95,7 +95,7 @@ ObjectMeta S3Dialect::read_meta(std::string_view key, const http::ResponseHead& 
   meta.size = size;
   meta.etag = text_of(header_of(head, "ETag"));
   meta.version_id = text_of(header_of(head, "x-amz-version-id"));
-  if (const auto modified = transfer::parse_http_date(header_of(head, "Last-Modified"))) {
+  if (const auto modified = text::parse_http_date(header_of(head, "Last-Modified"))) {
     meta.last_modified = std::chrono::duration<double>(modified->time_since_epoch()).count();
   }
   meta.content_type = text_of(header_of(head, "Content-Type"));

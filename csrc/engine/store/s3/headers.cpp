@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/transfer/etag.h"
+#include "engine/transfer/dialect/etag.h"
 
 namespace s3dlio::s3 {
 
@@ -18,7 +18,7 @@ std::string header_safe(std::string_view value) {
   std::string out;
   for (const char c : value) {
     if (has_control({&c, 1})) {
-      sign::append_encoded(out, {&c, 1});
+      text::append_encoded(out, {&c, 1});
     } else {
       out += c;
     }

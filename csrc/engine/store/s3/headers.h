@@ -6,9 +6,9 @@
 
 #include "engine/crc/crc.h"
 #include "engine/http/message.h"
-#include "engine/sign/percent.h"
 #include "engine/store/s3/checksum_names.h"
-#include "engine/transfer/dialect.h"
+#include "engine/text/percent.h"
+#include "engine/transfer/dialect/dialect.h"
 
 namespace s3dlio::s3 {
 
@@ -18,7 +18,7 @@ constexpr std::string_view kWriteIdName = "s3dlio-write-id";
 inline void add_query(http::Request& request, std::string_view name, std::string_view value) {
   if (!request.query.empty()) request.query += '&';
   request.query.append(name).append("=");
-  sign::append_encoded(request.query, value);
+  text::append_encoded(request.query, value);
 }
 
 // A value from outside that no check has seen (etags, version ids): control characters are percent-encoded. Nothing the

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <charconv>
 
-#include "engine/base/utf8.h"
 #include "engine/store/s3/headers.h"
 #include "engine/store/s3/list_order.h"
 #include "engine/store/s3/s3_dialect.h"
+#include "engine/text/utf8.h"
 
 namespace s3dlio::s3 {
 namespace {
@@ -50,7 +50,7 @@ bool Continuation::parse(std::string_view text) {
   const size_t comma = text.find(',');
   const size_t space = text.find(' ');
   if (space == std::string_view::npos || comma > space) return false;
-  auto name = sign::decoded(text.substr(0, comma));
+  auto name = text::decoded(text.substr(0, comma));
   if (!name || !progress.parse(text.substr(comma + 1, space - comma - 1))) return false;
   start_after = *std::move(name);
   token = text.substr(space + 1);
@@ -60,7 +60,7 @@ bool Continuation::parse(std::string_view text) {
 std::string Continuation::text() const {
   std::string out;
   for (const uint64_t number : {mark, pages, next_mark, empty_pages}) out.append(std::to_string(number)).append(".");
-  return out + sign::encoded(start_after) + ',' + progress.text() + ' ' + token;
+  return out + text::encoded(start_after) + ',' + progress.text() + ' ' + token;
 }
 
 // A token that is not of our making is the service's.
@@ -77,7 +77,7 @@ Error bad_listing(std::string what) {
   return make_error(ErrorCode::kProtocol, "the listing cannot be trusted: " + std::move(what));
 }
 
-std::string shown(std::string_view key) { return sign::encoded(key.substr(0, 200), sign::Slash::kKeep); }
+std::string shown(std::string_view key) { return text::encoded(key.substr(0, 200), text::Slash::kKeep); }
 
 // False if the service answers another question than the one that was asked.
 std::optional<Error> check_names(const ListRequest& request, const ListDocument& list) {
@@ -85,11 +85,12 @@ std::optional<Error> check_names(const ListRequest& request, const ListDocument&
   for (const auto& object : list.objects) {
     if (outside(object.key))
       return bad_listing("it holds the key " + shown(object.key) + ", outside the prefix asked for");
-    if (!is_utf8(object.key)) return bad_listing("it holds the key " + shown(object.key) + ", which is not UTF-8");
+    if (!text::is_utf8(object.key))
+      return bad_listing("it holds the key " + shown(object.key) + ", which is not UTF-8");
   }
   for (const auto& prefix : list.common_prefixes) {
     if (outside(prefix)) return bad_listing("it holds the prefix " + shown(prefix) + ", outside the prefix asked for");
-    if (!is_utf8(prefix)) return bad_listing("it holds the prefix " + shown(prefix) + ", which is not UTF-8");
+    if (!text::is_utf8(prefix)) return bad_listing("it holds the prefix " + shown(prefix) + ", which is not UTF-8");
   }
   return std::nullopt;
 }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/sign/percent.h"
+#include "engine/text/percent.h"
 
 namespace s3dlio::s3 {
 namespace {
@@ -77,7 +77,7 @@ std::string ListProgress::text() const {
     for (const std::string* name : {&last.key, &last.prefix}) {
       out += ',';
       // "." stays as it is in percent-encoding, but ends a word of the token.
-      for (const char c : sign::encoded(*name)) c == '.' ? out.append("%2E") : out.append(1, c);
+      for (const char c : text::encoded(*name)) c == '.' ? out.append("%2E") : out.append(1, c);
     }
   }
   return out;
@@ -92,7 +92,7 @@ bool ListProgress::parse(std::string_view text) {
       if (!text.starts_with(',')) return false;
       text.remove_prefix(1);
       const size_t end = std::min(text.find(','), text.size());
-      auto plain = sign::decoded(text.substr(0, end));
+      auto plain = text::decoded(text.substr(0, end));
       if (!plain) return false;
       *name = *std::move(plain);
       text.remove_prefix(end);

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "engine/base/log.h"
-#include "engine/base/utf8.h"
 #include "engine/store/s3/headers.h"
+#include "engine/text/utf8.h"
 
 namespace s3dlio::s3 {
 namespace {
@@ -56,7 +56,7 @@ Result<Unit> S3Dialect::check_key(std::string_view key) const {
     return invalid("the key has " + std::to_string(key.size()) + " bytes; S3 takes at most 1024");
   }
   if (key.find('\0') != std::string_view::npos) return invalid("the key holds a NUL byte");
-  if (!is_utf8(key)) return invalid("the key is not valid UTF-8");
+  if (!text::is_utf8(key)) return invalid("the key is not valid UTF-8");
   if (inner_options_.bucket.empty()) return invalid("the store was opened without a bucket; it can only list buckets");
   return Unit{};
 }
@@ -98,7 +98,7 @@ http::Request S3Dialect::request_for(std::string_view method, std::string_view k
   const auto place = inner_location_->current();
   request.path = place->root_path;
   if (!key.empty() || request.path.empty()) request.path += '/';
-  sign::append_encoded(request.path, key, sign::Slash::kKeep);
+  text::append_encoded(request.path, key, text::Slash::kKeep);
   // A body that was compressed on the way has neither the stored length nor the stored checksum.
   request.headers.add("Accept-Encoding", "identity");
   request.headers.add("User-Agent", "s3dlio-torch");

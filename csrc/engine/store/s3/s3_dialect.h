@@ -13,7 +13,7 @@
 #include "engine/store/s3/documents.h"
 #include "engine/store/s3/endpoint.h"
 #include "engine/store/s3/s3_store.h"
-#include "engine/transfer/dialect.h"
+#include "engine/transfer/dialect/dialect.h"
 
 namespace s3dlio::s3 {
 

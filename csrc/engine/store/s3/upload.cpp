@@ -1,6 +1,6 @@
 #include "engine/store/s3/headers.h"
 #include "engine/store/s3/s3_dialect.h"
-#include "engine/store/s3/xml.h"
+#include "engine/text/xml.h"
 
 namespace s3dlio::s3 {
 
@@ -65,7 +65,7 @@ http::Request S3Dialect::complete_upload(const UploadTarget& target, const std::
   bool sizes_known = true;
   for (const UploadedPart& part : parts) {
     document.append("<Part><PartNumber>").append(std::to_string(part.number)).append("</PartNumber><ETag>");
-    append_xml(document, part.etag);
+    text::append_xml(document, part.etag);
     document += "</ETag>";
     if (part.checksum.kind != ChecksumKind::kNone && part.checksum.kind == whole.kind) {
       const std::string_view element = checksum_element(part.checksum.kind);

@@ -1,0 +1,56 @@
+#include "engine/transfer/read/slab.h"
+
+#include <string>
+#include <utility>
+
+namespace s3dlio::transfer {
+namespace {
+
+Error holds_nothing(const std::string& start, const std::string& end) {
+  return make_error(ErrorCode::kInvalidArgument,
+                    "the range [" + start + ", " + end + ") holds no bytes; expected 0 <= start < end");
+}
+
+}  // namespace
+
+std::optional<Error> unreachable(uint64_t offset) {
+  if (offset <= kMaxObjectBytes) return std::nullopt;
+  return make_error(ErrorCode::kRangeNotSatisfiable, "the range starts at byte " + std::to_string(offset) +
+                                                         "; no object reaches past byte " +
+                                                         std::to_string(kMaxObjectBytes));
+}
+
+Result<uint64_t> size_of(const Span& span) {
+  // First: ends beyond 64 bits have become equal to such a start.
+  if (auto error = unreachable(span.start)) return std::move(*error);
+  if (span.end <= span.start) return holds_nothing(std::to_string(span.start), std::to_string(span.end));
+  return span.end - span.start;
+}
+
+Result<Span> span_of(int64_t start, int64_t end) {
+  if (start < 0 || end <= start) return holds_nothing(std::to_string(start), std::to_string(end));
+  return Span{static_cast<uint64_t>(start), static_cast<uint64_t>(end)};
+}
+
+Result<Slab> lay_out(std::span<const Span> spans, uint64_t alignment) {
+  Slab slab;
+  slab.places.reserve(spans.size());
+  for (const Span& span : spans) {
+    auto size = size_of(span);
+    if (!size) return std::move(size).error();
+    const uint64_t place = slab.size;
+    const uint64_t over = *size % alignment;
+    const uint64_t padding = over == 0 ? 0 : alignment - over;
+    const uint64_t left = kMaxObjectBytes - place;  // never negative: the sum so far is at most kMaxObjectBytes
+    if (*size > left || padding > left - *size) {
+      return make_error(ErrorCode::kInvalidArgument,
+                        "the ranges take more than " + std::to_string(kMaxObjectBytes) +
+                            " bytes together; memory for all of them is needed before the object's size is known");
+    }
+    slab.places.push_back(place);
+    slab.size = place + *size + padding;
+  }
+  return slab;
+}
+
+}  // namespace s3dlio::transfer
