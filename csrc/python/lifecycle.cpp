@@ -46,7 +46,7 @@ std::terminate_handler usual_end = nullptr;
 
 // True when everything under way came to its end in time.
 bool shutdown(double timeout_seconds) {
-  begin_process_end();
+  static_cast<void>(begin_process_end());
   // Daemon threads will not come to their end, so what they hold is never given up: no leak of ours to warn of.
   if (count_threads() > 1 + services.get().waiting.load()) nb::set_leak_warnings(false);
   usual_end = std::set_terminate(end_of_thread);
