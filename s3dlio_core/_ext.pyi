@@ -2,7 +2,7 @@
 The engine, as s3dlio_core uses it. Not for direct use: names here change without notice.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 import s3dlio_core.errors
@@ -78,6 +78,32 @@ class CompletionPort:
 
     def wait(self) -> list[int]:
         """As take(), blocking, interruptibly, until there is one."""
+
+class Promise(Generic[T]):
+    """
+    A call that Python code carries out: its Pending is as one of the engine's. Dropped without an answer, it fails with ClosedError or, if cancelled, TransferCancelledError.
+    """
+
+    def __init__(self) -> None: ...
+
+    def pending(self) -> Pending[T]:
+        """What the caller waits for. Once."""
+
+    def cancelled(self) -> bool:
+        """
+        The caller wants no result any more; it waits for set_error() or set_result() all the same.
+        """
+
+    def on_cancel(self, callback: Callable[[], object]) -> None:
+        """
+        Calls `callback` when the caller cancels, on the thread that does; at once if that was before. Once.
+        """
+
+    def set_result(self, value: T) -> None:
+        """Once, from any thread."""
+
+    def set_error(self, error: BaseException) -> None:
+        """Once, from any thread."""
 
 class Buffer:
     """

@@ -10,6 +10,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from s3dlio_core.checkpoint.pickle_depth import check_tuples
 from s3dlio_core.checksum import crc32
 from s3dlio_core.errors import CheckpointError, ChecksumMismatchError, StorageError
 from s3dlio_core.formats.seekable import SeekableFile
@@ -319,6 +320,7 @@ def references_in(data: bytes) -> list[Reference] | None:
     """
     scanner = _ReferenceScanner(data)
     try:
+        check_tuples(data)  # the scanner hashes keys too
         scanner.load()
     except Exception:  # torch's own unpickler will say what is wrong with it, and refuse it
         return None

@@ -12,6 +12,7 @@ from typing import IO, Any, cast
 import torch
 
 from s3dlio_core import PutResult, Tuning
+from s3dlio_core.checkpoint.plain_pickle import PickleRefused
 from s3dlio_core.checksum import crc32, crc32_combine
 from s3dlio_core.errors import CheckpointError, StorageError
 from s3dlio_core.formats.foreign import named_for_what_it_is
@@ -19,6 +20,7 @@ from s3dlio_core.moving.fill import Source, open_source
 from s3dlio_torch._fill_tensors import TensorItem, fill_tensors
 from s3dlio_torch._guarded_writer import GuardedWriter
 from s3dlio_torch._memory import fresh
+from s3dlio_torch._pickle_depth import check_stored
 from s3dlio_torch._pt_archive import (
     Archive,
     Record,
@@ -84,6 +86,7 @@ def load_from(
     except UnusualArchive:
         return _load_by_torch(source, map_location, weights_only)
     if _is_meta(map_location):
+        _check_depth(source, archive.file)
         return _unpickled(source, archive.file, map_location, weights_only)
     references = references_in(archive.pickle)
     if references is None:
@@ -128,7 +131,16 @@ def _load_by_torch(source: Source, map_location: Any, weights_only: bool) -> Any
         if front[_TAR_MARK_AT:] == _TAR_MARK:
             return _load_tar(source, reader, map_location, weights_only)
         check_whole(reader, source.uri)
+        if weights_only:
+            _check_depth(source, reader)
         return _unpickled(source, reader, map_location, weights_only, front)
+
+
+def _check_depth(source: Source, file: Any) -> None:
+    try:
+        check_stored(file)
+    except PickleRefused as error:
+        raise UnsafePickleError(str(error), operation="load", uri=source.uri) from error
 
 
 def _load_tar(source: Source, reader: Any, map_location: Any, weights_only: bool) -> Any:

@@ -6,6 +6,7 @@
 #include "errors.h"
 #include "lifecycle.h"
 #include "pending.h"
+#include "promise.h"
 #include "service.h"
 
 // The engine's door is for the main interpreter: what nanobind keeps of a module is one for all, and a second import
@@ -21,6 +22,7 @@ NB_MODULE(_ext, module) {
   bind_errors(module);
   bind_service(module);
   bind_pending(module);
+  bind_promise(module);
   bind_buffer(module);
   bind_checksum(module);
   bind_values(module);

@@ -13,7 +13,7 @@ using namespace nb::literals;
 
 Pending::Pending(std::shared_ptr<Call> call, std::vector<Memory> held)
     : inner_call_(std::move(call)), inner_held_(std::move(held)), inner_generation_(fork_generation()) {
-  remember(inner_call_);
+  if (inner_call_->is_by_engine()) remember(inner_call_);
 }
 
 Pending::~Pending() {
@@ -23,7 +23,11 @@ Pending::~Pending() {
     new std::shared_ptr<Call>(std::move(inner_call_));
     return;
   }
-  if (!inner_call_->is_ready()) cancel_and_confirm();
+  if (inner_call_->is_ready()) return;
+  cancel();
+  if (!inner_call_->is_by_engine()) return;
+  while (!wait_slice(*inner_call_)) {
+  }
 }
 
 void Pending::check_usable() const {
@@ -33,32 +37,24 @@ void Pending::check_usable() const {
   }
 }
 
+bool Pending::wait_slice(Call& call) {
+  const Unlocked unlocked;
+  return call.wait_for(kWaitSlice);
+}
+
 nb::object Pending::wait() {
   check_usable();
   const std::shared_ptr<Call> call = inner_call_;  // another thread may take the result while this one waits
-  for (;;) {
-    bool ready = false;
-    {
-      const Unlocked unlocked;
-      ready = call->wait_for(kWaitSlice);
+  while (!wait_slice(*call)) {
+    if (PyErr_CheckSignals() == 0) continue;
+    nb::python_error interrupt;
+    cancel();
+    while (!wait_slice(*call)) {
+      if (!call->is_by_engine() && PyErr_CheckSignals() != 0) throw nb::python_error();
     }
-    if (ready) return take();
-    if (PyErr_CheckSignals() != 0) {
-      nb::python_error interrupt;
-      cancel_and_confirm();
-      throw interrupt;
-    }
+    throw interrupt;
   }
-}
-
-void Pending::cancel_and_confirm() {
-  const std::shared_ptr<Call> call = inner_call_;
-  if (!call) return;
-  for (bool asked = false, over = false; !over; asked = true) {
-    const Unlocked unlocked;
-    if (!asked) call->cancel();
-    over = call->wait_for(kWaitSlice);
-  }
+  return take();
 }
 
 nb::object Pending::take() {

@@ -24,10 +24,12 @@ class Call : public Cancellable {
   virtual bool is_ready() const = 0;
   virtual void on_ready(std::function<void()> callback) = 0;  // once
   virtual nb::object take() = 0;                              // GIL held, ready; raises the error; once
+  // The engine works on it, in memory of the caller's. False: Python code does.
+  virtual bool is_by_engine() const { return true; }
 };
 
 template <class T>
-class FutureCall final : public Call {
+class FutureCall : public Call {
  public:
   using Convert = std::function<nb::object(T&&)>;  // holds no Python object
   FutureCall(Future<T> future, Convert convert)
@@ -48,7 +50,8 @@ class FutureCall final : public Call {
   Convert inner_convert_;
 };
 
-// Keeps the Python memory the engine reads or writes alive until the call is over: dropping it cancels and waits.
+// Keeps the Python memory the engine reads or writes alive until the call is over: dropping it cancels and waits. Of a
+// call that Python code carries out, dropping it cancels only: the thread that drops may be the one that has to end it.
 // Moved-from: holds nothing. GIL held throughout, except inside the waits.
 class Pending {
  public:
@@ -58,7 +61,7 @@ class Pending {
   ~Pending();
 
   // The result, or its error. A signal's exception (KeyboardInterrupt) is raised once the engine has let go of the
-  // memory.
+  // memory. Python code that does not end its call for it is left alone at a second signal.
   nb::object wait();
   nb::object result();  // without waiting; EngineError if it is not there yet
   bool is_ready() const;
@@ -67,7 +70,7 @@ class Pending {
 
  private:
   void check_usable() const;
-  void cancel_and_confirm();
+  static bool wait_slice(Call& call);  // true: it is over
   nb::object take();
 
   std::shared_ptr<Call> inner_call_;  // empty once taken

@@ -23,6 +23,8 @@ from typing import Any
 
 import torch
 
+from s3dlio_torch._pickle_depth import check_stored
+
 __all__ = ["load_plain", "why_refused"]
 
 _lock = threading.Lock()  # around torch's list of names, which is the process's
@@ -69,13 +71,15 @@ def load_plain(stored: Any) -> Any:
     Raises:
         Exception: Whatever torch and the constructors of the objects raise: it is more than data, or damaged.
     """
+    stream = io.BytesIO(stored)
+    check_stored(stream)
     load = _Load()
     known: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = []
     known += [(found, name) for name in _names_in(stored) if (found := load.stand_in(name)) is not None]
     if not known:
-        return torch.load(io.BytesIO(stored), map_location="cpu", weights_only=True)
+        return torch.load(stream, map_location="cpu", weights_only=True)
     with _lock, torch.serialization.safe_globals(known):
-        loaded = torch.load(io.BytesIO(stored), map_location="cpu", weights_only=True)
+        loaded = torch.load(stream, map_location="cpu", weights_only=True)
     try:
         return load.settled(loaded)
     except RecursionError:

@@ -112,6 +112,15 @@ def test_range_into_memory_of_the_callers(any_store: Store) -> None:
     guarded.check()
 
 
+def test_range_into_more_memory_than_it_needs_leaves_the_rest(any_store: Store) -> None:
+    any_store.put("a.bin", DATA)
+    guarded = Guarded(1500, fill=0xAB)
+    view = any_store.get_range("a.bin", start=123, end=1123, out=guarded.view)
+    assert bytes(view) == DATA[123:1123]
+    assert bytes(guarded) == DATA[123:1123] + b"\xab" * 500
+    guarded.check()
+
+
 @pytest.mark.parametrize("misalign", [0, 1, 511])
 @pytest.mark.parametrize("size", [1, 4096, 100_003])
 def test_get_into_fills_from_the_front(any_store: Store, size: int, misalign: int) -> None:

@@ -88,9 +88,17 @@ def test_prefix_of_the_store_is_not_part_of_keys(place: Place) -> None:
 
 def test_more_keys_than_a_page(any_store: Store) -> None:
     keys = [f"page/{index:05d}" for index in range(1203)]
-    any_store.put_many([(key, b"") for key in keys])
-    assert keys_of(any_store) == keys
+    any_store.put_many([(key, b"") for key in [*keys, "pagf", "pags"]])
+    assert keys_of(any_store) == [*keys, "pagf", "pags"]
     assert keys_of(any_store, "page/", start_after="page/00999") == keys[1000:]
+
+
+async def test_later_pages_are_of_the_same_prefix(any_store: Store) -> None:
+    keys = [f"page/{index:05d}" for index in range(1001)]
+    any_store.put_many([(key, b"") for key in [*keys, "pagf", "pags"]])
+    assert keys_of(any_store, "page/") == keys
+    assert [meta.key async for meta in any_store.list_async("page/")] == keys
+    assert [meta.key for meta in any_store.list_with_delimiter("page/").objects] == keys
 
 
 def test_listing_can_be_left_early(any_store: Store) -> None:

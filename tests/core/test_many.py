@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from s3dlio_core import ObjectNotFoundError, Store, open_store
+from s3dlio_core import ObjectNotFoundError, Store, TransferCancelledError, open_store
 from s3dlio_core._ext import PutOptions
+from s3dlio_core.run import many
 from s3dlio_core.run.many import Steps, run, run_many, run_many_async
 
 
@@ -133,6 +135,43 @@ def test_task_cleans_up_when_another_fails(store: Store, way: Way) -> None:
     with pytest.raises(RuntimeError, match="the first failure"):
         way([victim(), failing(), victim()], 3)
     assert store.exists("cleaned-up")
+
+
+def test_none_of_the_others_is_under_way_when_the_failure_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their memory is the caller's again then. Calls of this test's own, which end only when they are waited for."""
+
+    class Call:
+        ended = cancelled = False
+
+        def cancel(self) -> None:
+            self.cancelled = True
+
+        def wait(self) -> None:
+            assert self.cancelled
+            self.ended = True
+            raise TransferCancelledError("taken back")
+
+    class Port:
+        def __init__(self, with_fd: bool) -> None:
+            pass
+
+        def add(self, call: Call, token: int) -> None:
+            pass
+
+    calls: list[Any] = []
+
+    def victim() -> Steps[None]:
+        calls.append(Call())
+        yield calls[-1]
+
+    def failing() -> Steps[None]:
+        raise RuntimeError("the first failure")
+        yield calls[-1]
+
+    monkeypatch.setattr(many, "_ext", SimpleNamespace(CompletionPort=Port))
+    with pytest.raises(RuntimeError, match="the first failure"):
+        run_many([victim(), victim(), failing()], 3)
+    assert [call.ended for call in calls] == [True, True]
 
 
 def test_run_gives_one_result(store: Store) -> None:

@@ -16,6 +16,7 @@ from s3dlio_core.checkpoint import ItemIndex
 from s3dlio_core.checkpoint.zip_records import ArchiveDamaged, UnusualArchive
 from s3dlio_core.checksum import crc32_blocks
 from s3dlio_core.errors import CheckpointError
+from s3dlio_torch._pickle_depth import check_stored
 from s3dlio_torch.dcp.load.item import Place
 from s3dlio_torch.dcp.plain_data import load_plain
 from s3dlio_torch.dcp.torch_archive import check_archive
@@ -141,7 +142,12 @@ def safe_bytes(data: memoryview, place: Place) -> io.BytesIO:
 
 
 def _load(data: memoryview, place: Place) -> Any:
-    return _guarded(lambda: torch.load(io.BytesIO(data), map_location="cpu", weights_only=True), place)
+    def read() -> Any:
+        stream = io.BytesIO(data)
+        check_stored(stream)
+        return torch.load(stream, map_location="cpu", weights_only=True)
+
+    return _guarded(read, place)
 
 
 def _guarded(read: Callable[[], Any], place: Place) -> Any:

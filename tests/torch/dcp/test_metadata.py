@@ -187,6 +187,13 @@ def test_a_bomb_is_refused_in_little_memory(what: str, pickled: bytes) -> None:
     assert peak < 100 * len(pickled) + (1 << 20)
 
 
+def test_a_path_that_takes_much_memory_once_it_is_printed_is_refused() -> None:
+    wrong = metadata()
+    wrong.storage_meta = StorageMeta(pathlib.PosixPath(*["a" * 1000] * 5), "save", modules=["m"])
+    with pytest.raises(CheckpointError, match="a path is not made of names, or too long"):
+        read_metadata(pickle.dumps(wrong), URI)
+
+
 # ---- nested deeper than the C stack ----
 _CLASS = b"ctorch.distributed.checkpoint.metadata\n"
 _KEY = b"\x8c\x0cstorage_data}" + _CLASS + b"MetadataIndex\n)\x81}("
@@ -229,6 +236,15 @@ for path in map(pathlib.Path, sys.argv[1:]):
     paths = [str(tmp_path / name) for name in cases]
     done = subprocess.run([sys.executable, "-c", program, *paths], capture_output=True, text=True, timeout=110)
     assert (done.returncode, done.stdout.splitlines()) == (0, list(cases)), done
+
+
+def test_a_metadata_of_more_bytes_than_any_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = pickle.dumps(metadata())
+    monkeypatch.setattr("s3dlio_torch.dcp.metadata._MOST_BYTES", len(stored))
+    read_metadata(stored, URI)
+    monkeypatch.setattr("s3dlio_torch.dcp.metadata._MOST_BYTES", len(stored) - 1)
+    with pytest.raises(CheckpointError, match=f"it has {len(stored)} bytes"):
+        read_metadata(stored, URI)
 
 
 def test_a_metadata_that_holds_itself_is_refused() -> None:
