@@ -1,6 +1,6 @@
 """Where the C interface lies, for whoever builds a program with it.
 
-    cc read_object.c -I"$(python -m s3dlio_core.c_api include)" "$(python -m s3dlio_core.c_api library)"
+cc read_object.c -I"$(python -m s3dlio_core.c_api include)" "$(python -m s3dlio_core.c_api library)"
 """
 
 from __future__ import annotations

@@ -33,7 +33,11 @@ extern "C" {
 /* Rises when something that was there changes or goes; the library's SONAME ends with it. What is only added leaves it. */
 #define S3DLIO_ABI_VERSION 1
 
-#define S3DLIO_INIT(type) {sizeof(type)}
+#ifdef __cplusplus
+#define S3DLIO_INIT(type) s3dlio_detail::initial<type>()
+#else
+#define S3DLIO_INIT(type) {.struct_size = sizeof(type)}
+#endif
 
 /* The S3DLIO_ABI_VERSION the library was built with; a program that loads it by name compares it with its own. */
 S3DLIO_API uint32_t s3dlio_abi_version(void);
@@ -232,5 +236,13 @@ S3DLIO_API int s3dlio_shutdown(int64_t timeout_ms);
 
 #ifdef __cplusplus
 }
+namespace s3dlio_detail {
+template <class T>
+T initial() {
+  T value = T();
+  value.struct_size = sizeof(T);
+  return value;
+}
+}  // namespace s3dlio_detail
 #endif
 #endif

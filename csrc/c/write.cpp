@@ -1,7 +1,10 @@
 // Storing from memory and piece by piece.
+#include <atomic>
+#include <chrono>
+
 #include "c/door.h"
-#include "engine/process/clean_up.h"
 #include "engine/process/fork.h"
+#include "engine/process/process_end.h"
 
 namespace s3dlio::c {
 
@@ -27,10 +30,29 @@ using s3dlio::Result;
 using s3dlio::Unit;
 using namespace s3dlio::c;  // NOLINT(google-build-using-namespace): the door's own
 
+// Known to the end of the process, which aborts it unless it is over by then.
+class OpenWriter final : public s3dlio::Cancellable {
+ public:
+  explicit OpenWriter(std::unique_ptr<s3dlio::ObjectWriter> writer) : inner_writer_(std::move(writer)) {}
+
+  s3dlio::ObjectWriter& writer() { return *inner_writer_; }
+  void end() { inner_is_over_ = true; }  // it is being closed or aborted
+  void cancel() override {
+    if (!inner_is_over_.exchange(true)) inner_abort_ = inner_writer_->abort();
+  }
+  bool wait_for(std::chrono::nanoseconds timeout) override {
+    return !inner_abort_.valid() || inner_abort_.wait_for(timeout);
+  }
+
+ private:
+  const std::unique_ptr<s3dlio::ObjectWriter> inner_writer_;
+  std::atomic<bool> inner_is_over_{false};
+  s3dlio::Future<Unit> inner_abort_;
+};
+
 struct s3dlio_writer {
-  std::unique_ptr<s3dlio::ObjectWriter> writer;
+  std::shared_ptr<OpenWriter> open;
   uint64_t generation;
-  bool is_over = false;  // closed or aborted
 };
 
 namespace {
@@ -73,7 +95,9 @@ s3dlio_code s3dlio_writer_open(s3dlio_store* store, const char* key, const s3dli
     if (!given) return given.error();
     auto opened = (*engine)->open_writer(key, put_options_of(*given));
     if (!opened) return opened.error();
-    *writer = new s3dlio_writer{std::move(opened).value(), s3dlio::fork_generation()};
+    auto open = std::make_shared<OpenWriter>(std::move(opened).value());
+    s3dlio::remember(open);
+    *writer = new s3dlio_writer{std::move(open), s3dlio::fork_generation()};
     return Unit{};
   });
 }
@@ -82,7 +106,7 @@ s3dlio_code s3dlio_writer_write(s3dlio_writer* writer, const void* data, size_t 
   return guarded("write", error, [&]() -> Result<Unit> {
     if (auto sound = check(writer); !sound) return sound;
     if (data == nullptr && size != 0) return invalid("data is NULL");
-    return s3dlio::wait_interruptibly(writer->writer->write(bytes_of(data, size)));
+    return s3dlio::wait_interruptibly(writer->open->writer().write(bytes_of(data, size)));
   });
 }
 
@@ -90,8 +114,8 @@ s3dlio_code s3dlio_writer_close(s3dlio_writer* writer, s3dlio_put_result* result
   return guarded("write", error, [&]() -> Result<Unit> {
     if (auto sound = check(writer); !sound) return sound;
     if (auto sound = check_size(result); !sound) return sound;
-    writer->is_over = true;
-    auto put = s3dlio::wait_interruptibly(writer->writer->close());
+    writer->open->end();
+    auto put = s3dlio::wait_interruptibly(writer->open->writer().close());
     if (!put) return put.error();
     give(result, result_of(*put));
     return Unit{};
@@ -101,13 +125,12 @@ s3dlio_code s3dlio_writer_close(s3dlio_writer* writer, s3dlio_put_result* result
 s3dlio_code s3dlio_writer_abort(s3dlio_writer* writer, s3dlio_error** error) {
   return guarded("write", error, [&]() -> Result<Unit> {
     if (auto sound = check(writer); !sound) return sound;
-    writer->is_over = true;
-    return s3dlio::wait_interruptibly(writer->writer->abort());
+    writer->open->end();
+    return s3dlio::wait_interruptibly(writer->open->writer().abort());
   });
 }
 
 void s3dlio_writer_free(s3dlio_writer* writer) {
-  if (writer == nullptr || writer->generation != s3dlio::fork_generation()) return;
-  if (!writer->is_over) s3dlio::clean_up(writer->writer->abort());
-  delete writer;
+  // Dropped before it is over, the engine aborts it, and the end of the process waits for that.
+  if (writer != nullptr && writer->generation == s3dlio::fork_generation()) delete writer;
 }

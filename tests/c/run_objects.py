@@ -1,6 +1,6 @@
 """Runs a program built from objects.c over files and an S3 server of our own, with credentials from each place.
 
-    python run_objects.py PROGRAM
+python run_objects.py PROGRAM
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ from servers.fault_server import FaultServer
 
 def run(program: Path, *arguments: str, **variables: str) -> None:
     """Raises unless the program says "ok"; of the environment it sees what a sanitizer needs and `variables`."""
-    kept = {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS") or name in ("PATH", "LD_LIBRARY_PATH")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.endswith("SAN_OPTIONS") or name in ("PATH", "LD_LIBRARY_PATH")
+    }
     done = subprocess.run(
         [program, *arguments], env={**kept, **variables}, capture_output=True, text=True, timeout=100, check=False
     )
@@ -43,13 +47,16 @@ def over_s3(program: Path, folder: Path) -> None:
         "# keys\n[my profile]\naws_access_key_id = AKPROFILE\naws_secret_access_key = profile-s3cret\n"
     )
     with FaultServer() as server:
-        (folder / "config").write_text(f'[profile "my profile"]\nendpoint_url = {server.endpoint_url}\nregion = eu-west-1\n')
+        (folder / "config").write_text(
+            f'[profile "my profile"]\nendpoint_url = {server.endpoint_url}\nregion = eu-west-1\n'
+        )
+        keys_as_options = ["access_key_id", "AKOPTION", "secret_access_key", "s3cret"]
         environment = {"AWS_ACCESS_KEY_ID": "AKENV", "AWS_SECRET_ACCESS_KEY": "env-s3cret", "AWS_REGION": "eu-north-1"}
         ways: list[tuple[str, list[str], dict[str, str]]] = [
             ("AKENV", [], {**environment, "AWS_ENDPOINT_URL": server.endpoint_url}),
             ("AKPROFILE", [], {"AWS_PROFILE": "my profile"}),
             ("AKPROFILE", ["profile", "my profile"], environment),
-            ("AKOPTION", ["endpoint_url", server.endpoint_url, "access_key_id", "AKOPTION", "secret_access_key", "s3cret"], {}),
+            ("AKOPTION", ["endpoint_url", server.endpoint_url, *keys_as_options], {}),
         ]  # fmt: skip
         for number, (key, options, variables) in enumerate(ways):
             server.objects.buckets.setdefault("bucket", {})

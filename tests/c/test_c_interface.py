@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import subprocess
+import time
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from servers.fault_server import FaultServer
 
 from s3dlio_core import c_api
 
@@ -49,7 +51,9 @@ def test_s3_with_credentials_from_each_place(program: Path, runner: ModuleType, 
 def test_the_header_is_c_and_cpp_by_itself(tmp_path: Path) -> None:
     for compiler, suffix, standard in (("cc", "c", "c99"), ("c++", "cpp", "c++11")):
         source = tmp_path / f"alone.{suffix}"
-        source.write_text('#include "s3dlio.h"\nint main(void) { return s3dlio_abi_version() != S3DLIO_ABI_VERSION; }\n')
+        source.write_text(
+            '#include "s3dlio.h"\nint main(void) { return s3dlio_abi_version() != S3DLIO_ABI_VERSION; }\n'
+        )
         command = [compiler, f"-std={standard}", *STRICT[1:], "-fsyntax-only", f"-I{c_api.get_include()}", str(source)]
         subprocess.run(command, check=True)
 
@@ -69,6 +73,28 @@ def test_only_the_interface_and_what_the_doors_need_are_shown() -> None:
     names = {line.split()[-1].partition("@")[0] for line in shown}
     header = (Path(c_api.get_include()) / "s3dlio.h").read_text()
     assert {name for name in names if name.startswith("s3dlio_")} == {
-        word for word in header.replace("(", " ").replace("*", " ").split() if word.startswith("s3dlio_") and f"{word}(" in header
+        word
+        for word in header.replace("(", " ").replace("*", " ").split()
+        if word.startswith("s3dlio_") and f"{word}(" in header
     }
     assert len(names) < 130
+
+
+def test_exit_aborts_an_open_writer_and_takes_a_read_back(tmp_path: Path) -> None:
+    program = build(HERE / "leaves_writer.c", tmp_path / "leaves_writer")
+    with FaultServer() as server:
+        server.put_object("bucket", "slow", b"x" * 1000)
+        server.fault("get", stall_head=True, times=None)
+        variables = {
+            "AWS_ENDPOINT_URL": server.endpoint_url,
+            "AWS_ACCESS_KEY_ID": "AK",
+            "AWS_SECRET_ACCESS_KEY": "s3cret",
+        }
+        began = time.monotonic()
+        done = subprocess.run(
+            [program, "s3://bucket/"], env=variables, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stdout) == (0, "ending\n")
+        assert time.monotonic() - began < 10
+        assert server.count("abort_upload") == 1
+        assert server.stored("bucket", "unfinished") is None

@@ -139,7 +139,9 @@ def clean(monkeypatch: pytest.MonkeyPatch, folder: Path, environment: dict[str, 
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=lambda each: "-".join(each.values()) or "empty")
-@pytest.mark.parametrize("given", [{}, {"region": "given", "endpoint_url": "http://given:7"}, {"profile": "plain"}], ids=len)
+@pytest.mark.parametrize(
+    "given", [{}, {"region": "given", "endpoint_url": "http://given:7"}, {"profile": "plain"}], ids=len
+)
 def test_both_open_the_same(
     library: ctypes.CDLL,
     monkeypatch: pytest.MonkeyPatch,
