@@ -3,16 +3,16 @@
  * Results.  A function that can fail gives an s3dlio_code, S3DLIO_OK (0) where it succeeded. Where it fails and `error`
  *           is not NULL, *error is a new s3dlio_error, which the caller frees; where it succeeds *error is NULL.
  * Memory.   What comes from an _open, _start or _list function is given back to its _close or _free, which take NULL.
- *           Strings are UTF-8 and end with a NUL. A string inside a result belongs to what it came from. Strings, options
- *           and memory that are passed in need to live for the call alone, except where a function says otherwise.
- * Structs.  Each begins with struct_size, which the caller sets to sizeof of it before it is passed: so a library that is
- *           newer than the program fills only what the program knows of. S3DLIO_INIT does so: s3dlio_stat s = S3DLIO_INIT(s3dlio_stat);
- * Threads.  A store may be used by any number of threads at once. Everything else (a writer, a listing, a pending read, an
- *           error) is for one thread at a time, except s3dlio_pending_cancel(), which any thread may call.
- * Fork.     A store lives in the process that opened it; in a forked child its functions give S3DLIO_CLOSED, and the child
- *           opens one of its own.
- * The end.  exit() takes back what is under way and aborts open writers (see s3dlio_shutdown()).
- * Keys.     1 to 1024 bytes, relative to the URI the store was opened with; nothing in them is collapsed or decoded.
+ *           Strings are UTF-8 and end with a NUL. A string inside a result belongs to what it came from. Strings,
+ * options and memory that are passed in need to live for the call alone, except where a function says otherwise.
+ * Structs.  Each begins with struct_size, which the caller sets to sizeof of it before it is passed: so a library that
+ * is newer than the program fills only what the program knows of. S3DLIO_INIT does so: s3dlio_stat s =
+ * S3DLIO_INIT(s3dlio_stat); Threads.  A store may be used by any number of threads at once. Everything else (a writer,
+ * a listing, a pending read, an error) is for one thread at a time, except s3dlio_pending_cancel(), which any thread
+ * may call. Fork.     A store lives in the process that opened it; in a forked child its functions give S3DLIO_CLOSED,
+ * and the child opens one of its own. The end.  exit() takes back what is under way and aborts open writers (see
+ * s3dlio_shutdown()). Keys.     1 to 1024 bytes, relative to the URI the store was opened with; nothing in them is
+ * collapsed or decoded.
  */
 #ifndef S3DLIO_H
 #define S3DLIO_H
@@ -30,7 +30,8 @@ extern "C" {
 #define S3DLIO_API
 #endif
 
-/* Rises when something that was there changes or goes; the library's SONAME ends with it. What is only added leaves it. */
+/* Rises when something that was there changes or goes; the library's SONAME ends with it. What is only added leaves it.
+ */
 #define S3DLIO_ABI_VERSION 1
 
 #ifdef __cplusplus
@@ -49,32 +50,32 @@ S3DLIO_API const char* s3dlio_version(void);
 typedef int32_t s3dlio_code;
 enum {
   S3DLIO_OK = 0,
-  S3DLIO_INVALID_ARGUMENT = 1,       /* the call itself is wrong */
-  S3DLIO_NOT_FOUND = 2,              /* no such object */
-  S3DLIO_BUCKET_NOT_FOUND = 3,       /* no such bucket; of files: the root folder */
-  S3DLIO_ACCESS_DENIED = 4,          /* known credentials, not allowed */
-  S3DLIO_CREDENTIALS = 5,            /* none, wrong ones, or expired ones */
-  S3DLIO_ALREADY_EXISTS = 6,         /* a conditional create met an object */
-  S3DLIO_PRECONDITION_FAILED = 7,    /* the object has another etag, or changed while it was read */
-  S3DLIO_RANGE_NOT_SATISFIABLE = 8,  /* the range starts past the object's end */
-  S3DLIO_TIMEOUT = 9,                /* after the last retry, as the next four */
+  S3DLIO_INVALID_ARGUMENT = 1,      /* the call itself is wrong */
+  S3DLIO_NOT_FOUND = 2,             /* no such object */
+  S3DLIO_BUCKET_NOT_FOUND = 3,      /* no such bucket; of files: the root folder */
+  S3DLIO_ACCESS_DENIED = 4,         /* known credentials, not allowed */
+  S3DLIO_CREDENTIALS = 5,           /* none, wrong ones, or expired ones */
+  S3DLIO_ALREADY_EXISTS = 6,        /* a conditional create met an object */
+  S3DLIO_PRECONDITION_FAILED = 7,   /* the object has another etag, or changed while it was read */
+  S3DLIO_RANGE_NOT_SATISFIABLE = 8, /* the range starts past the object's end */
+  S3DLIO_TIMEOUT = 9,               /* after the last retry, as the next four */
   S3DLIO_CONNECTION = 10,
   S3DLIO_TLS = 11,
   S3DLIO_THROTTLED = 12,
   S3DLIO_SERVER = 13,
-  S3DLIO_PROTOCOL = 14,              /* an answer that breaks HTTP or the service's contract */
-  S3DLIO_CHECKSUM_MISMATCH = 15,     /* what was read differs from its stored checksum: the memory is invalid */
-  S3DLIO_INTEGRITY = 16,             /* what the service stored is not what was sent */
-  S3DLIO_REDIRECT = 17,              /* a redirect that must not be followed */
+  S3DLIO_PROTOCOL = 14,          /* an answer that breaks HTTP or the service's contract */
+  S3DLIO_CHECKSUM_MISMATCH = 15, /* what was read differs from its stored checksum: the memory is invalid */
+  S3DLIO_INTEGRITY = 16,         /* what the service stored is not what was sent */
+  S3DLIO_REDIRECT = 17,          /* a redirect that must not be followed */
   S3DLIO_NO_SPACE = 18,
-  S3DLIO_IO = 19,                    /* any other failure of the local system */
+  S3DLIO_IO = 19, /* any other failure of the local system */
   S3DLIO_IS_A_DIRECTORY = 20,
   S3DLIO_NOT_A_DIRECTORY = 21,
-  S3DLIO_UNSUPPORTED = 22,           /* this store cannot do that */
+  S3DLIO_UNSUPPORTED = 22, /* this store cannot do that */
   S3DLIO_CANCELLED = 23,
-  S3DLIO_CLOSED = 24,                /* closed already, or opened before fork() */
+  S3DLIO_CLOSED = 24, /* closed already, or opened before fork() */
   S3DLIO_CONCURRENT_USE = 25,
-  S3DLIO_INTERNAL = 26               /* a defect of the library */
+  S3DLIO_INTERNAL = 26 /* a defect of the library */
 };
 
 typedef struct s3dlio_error s3dlio_error;
@@ -124,8 +125,8 @@ typedef struct s3dlio_read_options {
 
 typedef struct s3dlio_read_result {
   size_t struct_size;
-  uint64_t bytes_read;  /* less than asked for only where the object ends inside the range */
-  uint64_t object_size; /* of the whole object */
+  uint64_t bytes_read;         /* less than asked for only where the object ends inside the range */
+  uint64_t object_size;        /* of the whole object */
   char etag[S3DLIO_ETAG_SIZE]; /* "" where there is none, or it is longer */
 } s3dlio_read_result;
 
@@ -146,8 +147,8 @@ S3DLIO_API s3dlio_code s3dlio_read_start(s3dlio_store* store, const char* key, u
 S3DLIO_API int s3dlio_pending_wait(s3dlio_pending* pending, int64_t timeout_ms);
 /* Asks it to stop. It is over only when it is done; it may still have succeeded. */
 S3DLIO_API void s3dlio_pending_cancel(s3dlio_pending* pending);
-/* Calls `callback(data)` once it is done: at once if it is, else on a thread of the library, where it must be short, must
- * not block and must not free the pending read. One callback a read; without an effect after the first. */
+/* Calls `callback(data)` once it is done: at once if it is, else on a thread of the library, where it must be short,
+ * must not block and must not free the pending read. One callback a read; without an effect after the first. */
 S3DLIO_API void s3dlio_pending_on_done(s3dlio_pending* pending, void (*callback)(void* data), void* data);
 /* Its result, once; waits for it. S3DLIO_CLOSED: it was taken already. */
 S3DLIO_API s3dlio_code s3dlio_pending_result(s3dlio_pending* pending, s3dlio_read_result* result, s3dlio_error** error);
@@ -195,8 +196,8 @@ S3DLIO_API void s3dlio_list_free(s3dlio_listing* listing);
 typedef struct s3dlio_put_options {
   size_t struct_size;
   const char* content_type;
-  const char* if_match; /* replace only that etag */
-  int if_none_match;    /* 1: create only; S3DLIO_ALREADY_EXISTS if something is there */
+  const char* if_match;   /* replace only that etag */
+  int if_none_match;      /* 1: create only; S3DLIO_ALREADY_EXISTS if something is there */
   uint64_t expected_size; /* of what a writer will be given; 0: unknown */
 } s3dlio_put_options;
 
@@ -230,8 +231,8 @@ S3DLIO_API s3dlio_code s3dlio_delete(s3dlio_store* store, const char* key, s3dli
 /* ---- the end of the process ---- */
 
 /* Takes back everything under way, in every store of the process, and waits for it at most `timeout_ms`. 1: all of it
- * ended in time. Lasting, and only before the process ends: other threads that wait in the library stay there. exit() does
- * it with five seconds where nobody did. */
+ * ended in time. Lasting, and only before the process ends: other threads that wait in the library stay there. exit()
+ * does it with five seconds where nobody did. */
 S3DLIO_API int s3dlio_shutdown(int64_t timeout_ms);
 
 #ifdef __cplusplus

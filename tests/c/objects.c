@@ -13,23 +13,23 @@ static void fail(const char* what, int line, s3dlio_error* error) {
   exit(1);
 }
 
-#define SUCCEEDS(call)                                          \
-  do {                                                          \
-    error = NULL;                                               \
-    if ((call) != S3DLIO_OK) fail(#call, __LINE__, error);      \
+#define SUCCEEDS(call)                                           \
+  do {                                                           \
+    error = NULL;                                                \
+    if ((call) != S3DLIO_OK) fail(#call, __LINE__, error);       \
     if (error != NULL) fail("an error object", __LINE__, error); \
   } while (0)
-#define FAILS(expected, call)                                              \
-  do {                                                                     \
-    error = NULL;                                                          \
-    if ((call) != (expected) || error == NULL) fail(#call, __LINE__, error); \
+#define FAILS(expected, call)                                                 \
+  do {                                                                        \
+    error = NULL;                                                             \
+    if ((call) != (expected) || error == NULL) fail(#call, __LINE__, error);  \
     if (s3dlio_error_code(error) != (expected)) fail(#call, __LINE__, error); \
-    s3dlio_error_free(error);                                              \
-    error = NULL;                                                          \
+    s3dlio_error_free(error);                                                 \
+    error = NULL;                                                             \
   } while (0)
-#define HOLDS(condition)                                    \
-  do {                                                      \
-    if (!(condition)) fail(#condition, __LINE__, NULL);     \
+#define HOLDS(condition)                                \
+  do {                                                  \
+    if (!(condition)) fail(#condition, __LINE__, NULL); \
   } while (0)
 
 enum { kLarge = 3 * 1024 * 1024 + 17 };
