@@ -1,8 +1,8 @@
 /* Reads the first bytes of an object, without Python. Build it and run it:
  *
  *   library=$(python -m s3dlio_core.c_api library)
- *   cc -std=c99 read_object.c -I"$(python -m s3dlio_core.c_api include)" "$library" -Wl,-rpath,"$(dirname "$library")"
- * -o read_object
+ *   include=$(python -m s3dlio_core.c_api include)
+ *   cc -std=c99 read_object.c -I"$include" "$library" -Wl,-rpath,"$(dirname "$library")" -o read_object
  *   ./read_object s3://bucket/folder/ name
  *   ./read_object file:///tmp/ name
  */

@@ -77,7 +77,7 @@ def test_the_c_example_builds_as_it_says_and_reads(tmp_path: Path) -> None:
     text = (EXAMPLES / "c" / "read_object.c").read_text()
     lines = [line.removeprefix(" *").strip() for line in text.splitlines() if line.startswith(" *   ")]
     build = (
-        "\n".join(lines[:2])
+        "\n".join(lines[:3])
         .replace("python -m", f"{sys.executable} -m")
         .replace("read_object.c", str(EXAMPLES / "c" / "read_object.c"))
     )
