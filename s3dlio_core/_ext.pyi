@@ -285,7 +285,8 @@ class BucketInfo:
     """A bucket of the account."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As in its URI."""
 
     @property
     def created(self) -> float:

@@ -173,7 +173,7 @@ void bind_values(nb::module_& module) {
   bind_meta(module);
   bind_put_result(module);
   nb::class_<BucketInfo>(module, "BucketInfo", "A bucket of the account.")
-      .def_ro("name", &BucketInfo::name)
+      .def_ro("name", &BucketInfo::name, "As in its URI.")
       .def_ro("created", &BucketInfo::created, "Seconds since the epoch; 0.0: unknown.")
       .def("__repr__", [](const BucketInfo& self) { return "BucketInfo(name=" + repr_of(self.name) + ")"; });
   nb::class_<Page>(module, "ListPage", "One page of a listing.")

@@ -66,9 +66,11 @@ class Prose:
 
 
 def without_noise(app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returned: Any) -> Any:
-    """No arguments for what callers never make themselves: errors and protocols."""
+    """No arguments for what callers never make themselves, errors and protocols; no `self` of compiled classes."""
     if what == "exception" or getattr(obj, "_is_protocol", False):
         return "", returned
+    if signature is not None and what == "method":
+        return re.sub(r"^\(self(, )?", "(", signature), (returned or "").removeprefix("builtins.") or None
     return None
 
 
