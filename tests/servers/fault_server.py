@@ -344,6 +344,7 @@ class FaultServer:
             sock.sendall(b"0\r\n\r\n")
         elif fault.bytes_per_second is not None:
             self._trickle(sock, body, fault.bytes_per_second)
+            return
         else:
             sock.sendall(body)
         with self._lock:
@@ -353,6 +354,8 @@ class FaultServer:
         piece = max(1, int(rate / 20))
         for start in range(0, len(body), piece):
             sock.sendall(body[start : start + piece])
+            with self._lock:
+                self.bytes_sent += min(piece, len(body) - start)
             if self._stopping.wait(piece / rate):
                 return
 
