@@ -14,12 +14,12 @@ from s3dlio_torch.control import Control
 from s3dlio_torch.sample import Transform
 from s3dlio_torch.sample_iterator import FailedIterator, SampleIterator
 from s3dlio_torch.sharding import Ranks, ranks_here
-from s3dlio_torch.source import Source, one_uri, split_options
+from s3dlio_torch.source import HasSource, Source, one_uri, split_options
 
 __all__ = ["S3IterableDataset"]
 
 
-class S3IterableDataset(IterableDataset[Any]):
+class S3IterableDataset(HasSource, IterableDataset[Any]):
     """One sample an object (or a record), over any scheme the core opens: s3://, file://, direct://.
 
     Each sample reaches exactly one DataLoader worker of one rank. Objects are fetched ahead by the engine's threads,
@@ -178,16 +178,6 @@ class S3IterableDataset(IterableDataset[Any]):
                 f"drop_last leaves out all {total} samples: {layout.world_size} ranks with batches of {layout.block} "
                 f"need {layout.world_size * layout.block}; lower batch_size, use wrap, or accept it: allow_empty=True"
             )
-
-    @property
-    def region(self) -> str | None:
-        """As it was given; None: the environment's."""
-        return self._source.region
-
-    @property
-    def endpoint(self) -> str | None:
-        """As it was given; None: the environment's, or AWS's."""
-        return self._source.endpoint
 
     def _follow(self, tracker: Tracker) -> None:
         self._tracker = os.getpid(), tracker

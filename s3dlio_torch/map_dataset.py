@@ -14,14 +14,14 @@ from s3dlio_core.values import FetchItem
 from s3dlio_torch.rows import Rows, slab
 from s3dlio_torch.sample import Transform
 from s3dlio_torch.sample_iterator import leaving_a_worker
-from s3dlio_torch.source import Source, one_uri, split_options
+from s3dlio_torch.source import HasSource, Source, one_uri, split_options
 
 __all__ = ["S3MapDataset"]
 
 _READ_OPTIONS = ("reader_mode", "part_size", "max_inflight_parts")
 
 
-class S3MapDataset(Dataset[Any]):
+class S3MapDataset(HasSource, Dataset[Any]):
     """One sample an object (or a record), by position in the listing (ascending by key).
 
     Samplers do shuffling and sharding, and their state is the state: StatefulDataLoader resumes it. DataLoader asks for
@@ -99,16 +99,6 @@ class S3MapDataset(Dataset[Any]):
             )
         self._source = Source.of(where, options, **rest)
         self._pin_memory = pin_memory
-
-    @property
-    def region(self) -> str | None:
-        """As it was given; None: the environment's."""
-        return self._source.region
-
-    @property
-    def endpoint(self) -> str | None:
-        """As it was given; None: the environment's, or AWS's."""
-        return self._source.endpoint
 
     def __len__(self) -> int:
         return len(self._source.manifest)

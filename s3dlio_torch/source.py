@@ -14,7 +14,7 @@ from s3dlio_torch.manifest import listed_once
 from s3dlio_torch.readers import checked_constructor
 from s3dlio_torch.sample import SampleMaker, check_return_type
 
-__all__ = ["Source", "one_uri", "split_options"]
+__all__ = ["HasSource", "Source", "one_uri", "split_options"]
 
 # What a dataset takes by name, for a message.
 _ARGUMENTS = (
@@ -113,6 +113,22 @@ def _refuse_unknown(arguments: dict[str, Any]) -> None:
         f"unknown argument of a dataset: {', '.join(unknown)}{hint}; its own are {', '.join(_ARGUMENTS)}; in "
         f"loader_opts go {', '.join(loader)}; what else there is belongs to the store: {', '.join(of_store)}"
     )
+
+
+class HasSource:
+    """What every dataset says of its source, as s3torchconnector's do."""
+
+    _source: Source
+
+    @property
+    def region(self) -> str | None:
+        """As it was given; None: the environment's."""
+        return self._source.region
+
+    @property
+    def endpoint(self) -> str | None:
+        """As it was given; None: the environment's, or AWS's."""
+        return self._source.endpoint
 
 
 def one_uri(uri: str | None, s3_uri: str | None) -> str:

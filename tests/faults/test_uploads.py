@@ -220,10 +220,10 @@ def test_u13_kept_alive_with_white_space(server: FaultServer, store_on, verb: st
     """As S3 does for minutes: far below the floor for a stall, and answered in the end."""
 
     def wait_first(request: Request, reply: Reply) -> Reply:
-        return Reply(reply.status, reply.headers, b" " * 300 + reply.body)
+        return Reply(reply.status, reply.headers, b" " * 450 + reply.body)
 
-    server.fault(verb, edit=wait_first, bytes_per_second=400)
-    store = store_on(server, tuning={**IMPATIENTLY, "stall_window_seconds": 0.3, "first_byte_timeout_seconds": 0.3})
+    server.fault(verb, edit=wait_first, bytes_per_second=150)
+    store = store_on(server, tuning={**IMPATIENTLY, "stall_window_seconds": 1.0, "first_byte_timeout_seconds": 1.0})
     if verb == "copy":
         store.put("from", DATA[:1000])
         store.copy("from", "up")

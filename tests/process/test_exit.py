@@ -116,7 +116,7 @@ def test_ctrl_c_ends_a_waiting_call(server: FaultServer, call: str) -> None:
     took = time.monotonic() - began
     assert (out, err) == ("interrupted\n", "")
     assert process.returncode == 0
-    assert took < 1.5, "with leaving the interpreter"
+    assert took < 4, "with leaving the interpreter, which waits 5 s for calls that were not taken back"
 
 
 def test_memory_is_free_after_ctrl_c(server: FaultServer) -> None:

@@ -66,7 +66,7 @@ def test_interrupted_upload_leaves_nothing(fault_server: FaultServer, tmp_path: 
     arguments = [argument.format(folder=tmp_path) for argument in UPLOADS[kind]]
     status, stderr, took = interrupted(fault_server, arguments, lambda: fault_server.count(slow))
     assert (status, stderr) == (130, "s3dlio: stopped\n")
-    assert took < 8
+    assert took < 15
     assert fault_server.objects.uploads == {}, "an upload was left behind"
     # Asked to complete an object, the service had done so; it was too late to take that one back.
     assert slow == "complete_upload" or fault_server.objects.buckets["data"] == {}
@@ -116,7 +116,7 @@ def test_a_terminated_process_does_not_wait_for_a_service_that_is_silent(
     )  # fmt: skip
     assert status == 143
     assert "s3dlio sweep" in stderr
-    assert 4 < took < 8
+    assert 4 < took < 12
     assert len(fault_server.objects.uploads) <= 1
 
 
@@ -163,7 +163,7 @@ def test_interrupted_download_leaves_nothing(fault_server: FaultServer, tmp_path
         fault_server, [*arguments, "s3://data/in/", str(out)], lambda: fault_server.bytes_sent > MIB
     )
     assert (status, stderr) == (130, "s3dlio: stopped\n")
-    assert took < 3
+    assert took < 8
     assert [path for path in out.rglob("*") if path.is_file()] == []
 
 
@@ -172,7 +172,7 @@ def test_interrupted_put_on_a_disk_leaves_nothing(fault_server: FaultServer, tmp
     arguments = ["put", f"file://{out}/", "-n", "1000000", "-s", "40MiB", "-j", "2"]
     status, stderr, took = interrupted(fault_server, arguments, lambda: len(list(out.glob("obj-*"))) >= 2)
     assert (status, stderr) == (130, "s3dlio: stopped\n")
-    assert took < 5
+    assert took < 8
     left = list(out.iterdir())
     assert {path.stat().st_size for path in left} == {40 * MIB}, "a half-written file or a temporary was left behind"
     assert all(path.name.startswith("obj-") for path in left)

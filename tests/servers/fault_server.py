@@ -344,18 +344,20 @@ class FaultServer:
             sock.sendall(b"0\r\n\r\n")
         elif fault.bytes_per_second is not None:
             self._trickle(sock, body, fault.bytes_per_second)
-            return
+            return  # counted as it went
         else:
             sock.sendall(body)
+        self._sent(len(body))
+
+    def _sent(self, nbytes: int) -> None:
         with self._lock:
-            self.bytes_sent += len(body)
+            self.bytes_sent += nbytes
 
     def _trickle(self, sock: socket.socket, body: memoryview, rate: float) -> None:
         piece = max(1, int(rate / 20))
         for start in range(0, len(body), piece):
             sock.sendall(body[start : start + piece])
-            with self._lock:
-                self.bytes_sent += min(piece, len(body) - start)
+            self._sent(min(piece, len(body) - start))
             if self._stopping.wait(piece / rate):
                 return
 

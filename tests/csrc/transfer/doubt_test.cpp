@@ -327,7 +327,9 @@ TEST_CASE("U13: a completion kept alive with white space is one request, waited 
   world.s3.tamper = [](const Seen& seen, int, Reply& reply) {
     if (is_completion(seen)) keep_alive(reply, 120);
   };
+  const auto before = world.loop.now();
   CHECK(world.value(world.put()).size == world.data.size());
+  CHECK(world.loop.now() - before > std::chrono::seconds(120));  // its own answer told, not a look in its place
   CHECK(world.completions() == 1);
   check_nothing_removed(world);
 }
@@ -446,6 +448,7 @@ TEST_CASE("an upload taken back while it completes: told at once, nothing aborte
   CHECK(error.may_have_taken_effect);
   CHECK(world.loop.now() - before < std::chrono::seconds(1));
   world.loop.run_dry();
+  CHECK(world.loop.now() - before > std::chrono::seconds(29));  // a service that is hung up on may leave off
   CHECK(world.s3.objects["k"].data == world.data);
   check_nothing_removed(world);
 }
