@@ -204,7 +204,7 @@ def build(targets: list[str], jobs: int) -> str:
     if done.returncode != 0:
         return done.stdout + done.stderr
     if "_ext" in targets:
-        take_engine(BUILD / "libs3dlio.so", next((BUILD / "csrc" / "python").glob("_ext*.so")))
+        take_engine(BUILD / "libs3dlio.so.1", next((BUILD / "csrc" / "python").glob("_ext*.so")))
     return ""
 
 
@@ -220,7 +220,7 @@ def take_installed_engine() -> None:
     if installed is None or installed.origin is None:
         raise SystemExit("the package is not installed here: make build")
     module = Path(installed.origin)
-    take_engine(module.parent / "lib" / "libs3dlio.so", module)
+    take_engine(module.parent / "lib" / "libs3dlio.so.1", module)
     ops = module.parent.parent / "s3dlio_torch" / "_ops.so"
     if ops.exists():  # tests of the ops are skipped without them
         shutil.copy2(ops, TREE / "s3dlio_torch")

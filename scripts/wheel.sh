@@ -14,12 +14,12 @@ wheel=$(ls dist/*.whl)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 .venv/bin/python -m zipfile -e "$wheel" "$folder"
-library=$folder/s3dlio_core/lib/libs3dlio.so
+library=$folder/s3dlio_core/lib/libs3dlio.so.1
 if readelf -d "$library" "$folder"/s3dlio_core/_ext*.so | grep -E 'NEEDED.*lib(ssl|crypto)'; then
   echo "the wheel needs a shared OpenSSL" >&2
   exit 1
 fi
-if nm -D --defined-only "$library" | grep -v -E ' (_ZN|_ZNK|_ZT[ISV]N?|_ZT[ISV])\w*6s3dlio'; then
+if nm -D --defined-only "$library" | grep -v -E ' (_ZNK?\w*6s3dlio|s3dlio_|S3DLIO_1)'; then
   echo "libs3dlio.so exports symbols that are not its own" >&2
   exit 1
 fi
@@ -28,7 +28,7 @@ fi
 # the ops take C symbols of it only (C++ symbols are libstdc++'s, which have versions, or the engine's).
 ops=$folder/s3dlio_torch/_ops.so
 libraries=$(cd "$folder" && find . -name '*.so*' | sed 's/_ext\.cpython.*/_ext.so/' | sort | xargs)
-if [ "$libraries" != "./s3dlio_core/_ext.so ./s3dlio_core/lib/libs3dlio.so ./s3dlio_torch/_ops.so" ]; then
+if [ "$libraries" != "./s3dlio_core/_ext.so ./s3dlio_core/lib/libs3dlio.so.1 ./s3dlio_torch/_ops.so" ]; then
   echo "the wheel should hold the engine, the Python door and the ops; it holds $libraries" >&2
   exit 1
 fi

@@ -9,8 +9,8 @@
 #include <tuple>
 
 #include "bind.h"
-#include "engine/base/fork.h"
 #include "engine/fetch/fetch_stream.h"
+#include "engine/process/fork.h"
 #include "errors.h"
 #include "lifecycle.h"
 #include "number.h"

@@ -2,7 +2,7 @@
 #include <nanobind/stl/string.h>
 
 #include "bind.h"
-#include "engine/base/fork.h"
+#include "engine/process/fork.h"
 #include "lifecycle.h"
 #include "memory_view.h"
 #include "pending.h"

@@ -6,7 +6,7 @@
 #include <exception>
 #include <system_error>
 
-#include "engine/base/thread.h"
+#include "engine/process/thread.h"
 
 namespace s3dlio::python {
 namespace {

@@ -6,9 +6,9 @@
 #include <exception>
 #include <memory>
 
-#include "engine/base/clean_up.h"
-#include "engine/base/fork.h"
-#include "engine/base/per_process.h"
+#include "engine/process/clean_up.h"
+#include "engine/process/fork.h"
+#include "engine/process/per_process.h"
 #include "service.h"
 
 namespace s3dlio::python {
@@ -46,7 +46,7 @@ std::terminate_handler usual_end = nullptr;
 
 // True when everything under way came to its end in time.
 bool shutdown(double timeout_seconds) {
-  begin_process_end();
+  static_cast<void>(begin_process_end());
   // Daemon threads will not come to their end, so what they hold is never given up: no leak of ours to warn of.
   if (count_threads() > 1 + services.get().waiting.load()) nb::set_leak_warnings(false);
   usual_end = std::set_terminate(end_of_thread);

@@ -3,8 +3,8 @@
 
 #include <nanobind/nanobind.h>
 
-#include "engine/base/interrupt.h"
-#include "engine/base/process_end.h"
+#include "engine/process/interrupt.h"
+#include "engine/process/process_end.h"
 
 namespace s3dlio::python {
 

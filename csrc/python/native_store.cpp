@@ -1,6 +1,6 @@
 #include "native_store.h"
 
-#include "engine/base/fork.h"
+#include "engine/process/fork.h"
 #include "errors.h"
 #include "lifecycle.h"
 #include "memory_view.h"

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <system_error>
 
-#include "engine/base/thread.h"
 #include "engine/object_store.h"
+#include "engine/process/thread.h"
 #include "errors.h"
 
 namespace s3dlio::python {

@@ -5,7 +5,7 @@
 #include <nanobind/typing.h>
 
 #include "completion_port.h"
-#include "engine/base/fork.h"
+#include "engine/process/fork.h"
 
 namespace s3dlio::python {
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <utility>
 
-#include "engine/base/fork.h"
+#include "engine/process/fork.h"
 #include "errors.h"
 
 namespace s3dlio::python {

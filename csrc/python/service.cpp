@@ -13,8 +13,8 @@
 #include <string>
 
 #include "engine/base/log.h"
-#include "engine/base/per_process.h"
 #include "engine/base/redact_url.h"
+#include "engine/process/per_process.h"
 #include "lifecycle.h"
 
 namespace s3dlio::python {

@@ -11,8 +11,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include "engine/base/interrupt.h"
 #include "engine/base/last_error.h"
+#include "engine/process/interrupt.h"
 
 namespace s3dlio::torch_ops {
 namespace {

@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "engine/base/interrupt.h"
-#include "engine/base/per_process.h"
 #include "engine/fetch/store_handles.h"
 #include "engine/memory/huge_pages.h"
+#include "engine/process/interrupt.h"
+#include "engine/process/per_process.h"
 #include "engine/store/file/file_store.h"
 #include "engine/transfer/read/slab.h"
 #include "fill.h"

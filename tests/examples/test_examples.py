@@ -71,6 +71,28 @@ def test_the_demo_trains_on_files_and_reports(tmp_path: Path) -> None:
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_c_example_builds_as_it_says_and_reads(tmp_path: Path) -> None:
+    from s3dlio_core import c_api
+
+    text = (EXAMPLES / "c" / "read_object.c").read_text()
+    lines = [line.removeprefix(" *").strip() for line in text.splitlines() if line.startswith(" *   ")]
+    build = (
+        "\n".join(lines[:3])
+        .replace("python -m", f"{sys.executable} -m")
+        .replace("read_object.c", str(EXAMPLES / "c" / "read_object.c"))
+    )
+    subprocess.run(["sh", "-ec", build], cwd=tmp_path, check=True)
+    assert c_api.get_library().endswith(".so.1")
+    (tmp_path / "greeting").write_text("hello from C")
+    command = [tmp_path / "read_object", f"file://{tmp_path}/"]
+    assert subprocess.run([*command, "greeting"], capture_output=True, text=True, check=True).stdout == (
+        "12 of 12 bytes: hello from C\n"
+    )
+    missing = subprocess.run([*command, "none"], capture_output=True, text=True, check=False)
+    assert missing.returncode == 1
+    assert f"get_into file://{tmp_path}/none" in missing.stderr
+
+
 def test_every_example_is_listed_here_or_used_by_one() -> None:
     helpers = {"demo.py", "local_s3.py", "peer_datasets.py", "ranks.py"}
     assert {path.name for path in EXAMPLES.glob("*.py")} == {*RUNNABLE, *ON_RANKS} | helpers

@@ -9,7 +9,7 @@
 #include <system_error>
 #include <utility>
 
-#include "engine/base/thread.h"
+#include "engine/process/thread.h"
 
 namespace s3dlio::fetch {
 namespace {

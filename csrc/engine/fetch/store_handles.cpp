@@ -5,7 +5,7 @@
 #include <mutex>
 #include <utility>
 
-#include "engine/base/per_process.h"
+#include "engine/process/per_process.h"
 
 namespace s3dlio::fetch {
 namespace {

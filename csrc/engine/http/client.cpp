@@ -1,10 +1,10 @@
 #include <atomic>
 #include <utility>
 
-#include "engine/base/fork.h"
 #include "engine/http/client_parts.h"
 #include "engine/http/exchange.h"
 #include "engine/http/pool.h"
+#include "engine/process/fork.h"
 
 namespace s3dlio::http {
 namespace {

@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
-#include "engine/base/fork.h"
 #include "engine/memory/mapping.h"
 #include "engine/memory/poison.h"
 #include "engine/memory/size_class.h"
+#include "engine/process/fork.h"
 #include "engine/stats/stats.h"
 
 namespace s3dlio {

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/base/per_process.h"
+#include "engine/process/per_process.h"
 
 namespace s3dlio::net {
 namespace {

@@ -13,11 +13,11 @@
 #include <utility>
 #include <vector>
 
-#include "engine/base/fork.h"
-#include "engine/base/thread.h"
 #include "engine/net/fd.h"
 #include "engine/net/inbox.h"
 #include "engine/net/timer_heap.h"
+#include "engine/process/fork.h"
+#include "engine/process/thread.h"
 
 namespace s3dlio::net {
 namespace {

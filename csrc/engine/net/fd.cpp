@@ -7,7 +7,7 @@
 #include <atomic>
 #include <cstddef>
 
-#include "engine/base/fork.h"
+#include "engine/process/fork.h"
 
 namespace s3dlio::net {
 namespace {

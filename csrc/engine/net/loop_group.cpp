@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "engine/base/log.h"
-#include "engine/base/per_process.h"
 #include "engine/net/event_loop.h"
+#include "engine/process/per_process.h"
 
 namespace s3dlio::net {
 namespace {

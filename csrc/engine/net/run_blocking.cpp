@@ -1,8 +1,8 @@
 #include <utility>
 
-#include "engine/base/per_process.h"
-#include "engine/base/thread_pool.h"
 #include "engine/net/event_loop.h"
+#include "engine/process/per_process.h"
+#include "engine/process/thread_pool.h"
 
 namespace s3dlio::net {
 namespace {

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/base/clean_up.h"
-#include "engine/base/fork.h"
+#include "engine/process/clean_up.h"
+#include "engine/process/fork.h"
 #include "engine/stats/stats.h"
 #include "engine/store/file/file_error.h"
 #include "engine/store/file/temporary.h"

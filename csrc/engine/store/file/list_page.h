@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/base/per_process.h"
+#include "engine/process/per_process.h"
 #include "engine/store/file/list_walk.h"
 
 namespace s3dlio::file {

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "engine/base/log.h"
-#include "engine/base/per_process.h"
-#include "engine/base/thread.h"
+#include "engine/process/per_process.h"
+#include "engine/process/thread.h"
 #include "engine/stats/stats.h"
 #include "engine/store/file/file_io.h"
 #include "engine/store/file/file_syscalls.h"

@@ -11,7 +11,7 @@
 #include <thread>
 #include <utility>
 
-#include "engine/base/fork.h"
+#include "engine/process/fork.h"
 #include "engine/store/file/file_error.h"
 #include "engine/store/file/file_syscalls.h"
 #include "engine/store/file/open_object.h"

@@ -4,8 +4,8 @@
 #include <atomic>
 #include <utility>
 
-#include "engine/base/per_process.h"
-#include "engine/base/thread_pool.h"
+#include "engine/process/per_process.h"
+#include "engine/process/thread_pool.h"
 
 namespace s3dlio::file {
 namespace {

@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/clean_up.h"
 #include "engine/base/future.h"
 #include "engine/object_store.h"
+#include "engine/process/clean_up.h"
 #include "engine/transfer/call/call_group.h"
 #include "engine/transfer/call/context.h"
 #include "engine/transfer/call/patience.h"

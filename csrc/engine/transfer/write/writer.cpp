@@ -5,7 +5,7 @@
 #include <mutex>
 #include <utility>
 
-#include "engine/base/clean_up.h"
+#include "engine/process/clean_up.h"
 #include "engine/stats/stats.h"
 #include "engine/transfer/list/objects.h"
 #include "engine/transfer/read/plan.h"

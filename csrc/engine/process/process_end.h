@@ -22,8 +22,8 @@ void remember(const std::shared_ptr<Cancellable>& work);
 // Asks everything that is remembered to stop, and waits for it. True: all of it ended in time.
 bool cancel_all(std::chrono::nanoseconds timeout);
 
-// This thread ends the process from here on; lasting.
-void begin_process_end();
+// This thread ends the process from here on; lasting. False: another door began to already.
+bool begin_process_end();
 // True on every thread but the one that ends the process.
 bool is_left_behind();
 // Never returns.

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "engine/base/future.h"
-#include "engine/base/process_end.h"
+#include "engine/process/process_end.h"
 
 namespace s3dlio {
 

@@ -1,11 +1,11 @@
-#include "engine/base/clean_up.h"
+#include "engine/process/clean_up.h"
 
 #include <condition_variable>
 #include <cstddef>
 #include <memory>
 #include <mutex>
 
-#include "engine/base/per_process.h"
+#include "engine/process/per_process.h"
 
 namespace s3dlio {
 

@@ -1,9 +1,9 @@
-#include "engine/base/thread_pool.h"
+#include "engine/process/thread_pool.h"
 
 #include <system_error>
 #include <utility>
 
-#include "engine/base/thread.h"
+#include "engine/process/thread.h"
 
 namespace s3dlio {
 

@@ -1,4 +1,4 @@
-#include "engine/base/interrupt.h"
+#include "engine/process/interrupt.h"
 
 #include <atomic>
 

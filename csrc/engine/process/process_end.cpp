@@ -1,4 +1,4 @@
-#include "engine/base/process_end.h"
+#include "engine/process/process_end.h"
 
 #include <algorithm>
 #include <atomic>
@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/base/per_process.h"
+#include "engine/process/per_process.h"
 
 namespace s3dlio {
 namespace {
@@ -19,6 +19,7 @@ struct Process {
   std::mutex mutex;
   std::unordered_map<const Cancellable*, std::weak_ptr<Cancellable>> under_way;
   size_t sweep_at = 64;
+  std::atomic<bool> begun{false};
   std::atomic<bool> ending{false};
   std::thread::id ending_thread;
   std::atomic<int> returning{0};
@@ -64,10 +65,12 @@ bool cancel_all(std::chrono::nanoseconds timeout) {
   return over;
 }
 
-void begin_process_end() {
+bool begin_process_end() {
   Process& process = current.get();
+  if (process.begun.exchange(true)) return false;
   process.ending_thread = std::this_thread::get_id();
   process.ending.store(true, std::memory_order_seq_cst);
+  return true;
 }
 
 bool is_left_behind() {

@@ -6,7 +6,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "engine/base/fork.h"
+#include "engine/process/fork.h"
 
 namespace s3dlio {
 

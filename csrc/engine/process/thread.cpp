@@ -1,4 +1,4 @@
-#include "engine/base/thread.h"
+#include "engine/process/thread.h"
 
 #include <pthread.h>
 #include <signal.h>

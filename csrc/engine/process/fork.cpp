@@ -1,4 +1,4 @@
-#include "engine/base/fork.h"
+#include "engine/process/fork.h"
 
 #include <pthread.h>
 

@@ -1,4 +1,4 @@
-#include "engine/base/thread_pool.h"
+#include "engine/process/thread_pool.h"
 
 #include <doctest/doctest.h>
 
