@@ -17,14 +17,15 @@ from torch.futures import Future
 from s3dlio_core import CheckpointError, Store, Tuning, open_store
 from s3dlio_core.checkpoint.names import metadata_key
 from s3dlio_core.checkpoint.progress import CheckpointProgress
+from s3dlio_core.checkpoint.read.batch import Batches
+from s3dlio_core.checkpoint.read.item import LoadItem
+from s3dlio_core.checkpoint.read.tensor import GAP_BYTES, Verify
+from s3dlio_core.checkpoint.read.watch import LoadWatch
 from s3dlio_core.errors import BucketNotFoundError, InvalidArgumentError, ObjectNotFoundError, StorageError
 from s3dlio_core.run.bounded import BoundedRun
+from s3dlio_torch._memory import pinned
 from s3dlio_torch.dcp.arguments import check_window, checked_uri, is_uri, store_options
-from s3dlio_torch.dcp.load.batch import Batches
-from s3dlio_torch.dcp.load.item import LoadItem
 from s3dlio_torch.dcp.load.plan import PlannedLoad
-from s3dlio_torch.dcp.load.tensor import GAP_BYTES, Verify
-from s3dlio_torch.dcp.load.watch import LoadWatch
 from s3dlio_torch.dcp.metadata import read_metadata
 
 __all__ = ["StorageReader"]
@@ -192,6 +193,7 @@ class StorageReader(TorchStorageReader):
             store,
             items,
             share_bytes=self._window_bytes // _SHARES,
+            pinned=pinned,
             moved=watch.moved,
             began=watch.began,
             ended=watch.ended,

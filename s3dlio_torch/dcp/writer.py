@@ -25,12 +25,12 @@ from s3dlio_core.checkpoint.lease import Lease
 from s3dlio_core.checkpoint.names import data_key, metadata_key, new_save_id
 from s3dlio_core.checkpoint.presence import check_objects
 from s3dlio_core.checkpoint.progress import CheckpointProgress
+from s3dlio_core.checkpoint.progress_bar import ProgressBar
 from s3dlio_core.checkpoint.seal import seal
 from s3dlio_core.errors import InvalidArgumentError, StorageError
 from s3dlio_torch.dcp.arguments import LEAST_WINDOW, check_window, checked_uri, is_uri, store_options
 from s3dlio_torch.dcp.metadata import read_metadata
 from s3dlio_torch.dcp.prefix_strategy import DefaultPrefixStrategy, PrefixStrategy
-from s3dlio_torch.dcp.progress_bar import ProgressBar
 from s3dlio_torch.dcp.save.plan import Placement, objects_of
 from s3dlio_torch.dcp.save.rank import RankSave, SaveOptions
 from s3dlio_torch.dcp.staging import StageForAsyncSave

@@ -68,7 +68,7 @@ import torch, torch.distributed.checkpoint as dcp
 from s3dlio_core import CheckpointError
 from s3dlio_torch import pt
 from s3dlio_torch.dcp import StorageReader
-from s3dlio_torch.dcp.load.item import Place
+from s3dlio_core.checkpoint.read.item import Place
 from s3dlio_torch.dcp.load.whole import whole_tensor
 outcomes = {}
 for uri in sys.argv[1:]:

@@ -1,1 +1,1 @@
-"""Reading a checkpoint back, as far as it needs no framework: boxes, intervals."""
+"""Reading a checkpoint back without a framework: which bytes are needed, and what becomes of them."""

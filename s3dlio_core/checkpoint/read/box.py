@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Box", "Run"]
+__all__ = ["Box", "Run", "row_major"]
 
 Region = tuple[tuple[int, ...], tuple[int, ...]]  # offsets and lengths in elements, one of each a dimension
 
@@ -64,7 +64,7 @@ class Box:
 
     def strides(self) -> tuple[int, ...]:
         """Elements between neighbours of each dimension in the stored tensor."""
-        return _row_major(self.shape)
+        return row_major(self.shape)
 
     def runs(self, target_strides: Sequence[int], least_bytes: int) -> Iterator[Run] | None:
         """The box as runs without gaps both in the payload and in a destination of these strides (in elements).
@@ -150,7 +150,8 @@ class Box:
             yield from self._within(dimension + 1, 0, end - last_whole * row, (*fixed, last_whole), strides)
 
 
-def _row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
+def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Elements between neighbours of each dimension, without gaps."""
     strides = [1] * len(shape)
     for dimension in range(len(shape) - 2, -1, -1):
         strides[dimension] = strides[dimension + 1] * shape[dimension + 1]

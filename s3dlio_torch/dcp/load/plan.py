@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.distributed.checkpoint._extension import ExtensionRegistry
 from torch.distributed.checkpoint.filesystem import _StorageInfo
@@ -17,13 +18,13 @@ from torch.nn import Parameter
 
 from s3dlio_core.checkpoint import ItemIndex
 from s3dlio_core.checkpoint.read.box import Box
+from s3dlio_core.checkpoint.read.check import check_chunks, gaps_between_items
+from s3dlio_core.checkpoint.read.item import LoadItem, Place, WholeItem, index_of
+from s3dlio_core.checkpoint.read.probe import ProbeItem
+from s3dlio_core.checkpoint.read.tensor import TensorItem, TensorRead, Verify
 from s3dlio_core.errors import CheckpointError
 from s3dlio_torch._overlap import overlapping_names
-from s3dlio_torch.dcp.load.check import check_chunks, gaps_between_items
-from s3dlio_torch.dcp.load.destination import plain_span
-from s3dlio_torch.dcp.load.item import LoadItem, Place, WholeItem
-from s3dlio_torch.dcp.load.probe import ProbeItem
-from s3dlio_torch.dcp.load.tensor import TensorItem, TensorRead, Verify
+from s3dlio_torch.dcp.load.destination import Destination, plain_span, undo_planes
 from s3dlio_torch.dcp.load.whole import checker, safe_bytes, tensor_limit, undoing, whole_tensor
 
 __all__ = ["PlannedLoad", "Request"]
@@ -137,7 +138,7 @@ class PlannedLoad:
             )
             raise CheckpointError(message, operation="load", uri=self._uri_of(""))
         place = self._place(index, info)
-        known = _index_of(info, place)
+        known = index_of(info, place)
         transforms = tuple(info.transform_descriptors or ())
         # What this package compressed is read in frames; whatever else went through a transform only as a whole.
         whole = read.type == LoadItemType.BYTE_IO or (known.dtype == "" if known is not None else bool(transforms))
@@ -165,20 +166,23 @@ class PlannedLoad:
         if len(order) != len(box.shape):
             message = f"{request.place.name!r} is stored with {len(order)} dimensions; expected {len(box.shape)}"
             raise CheckpointError(message, operation="load", uri=request.place.uri)
-        read = TensorRead(
-            request.place,
-            index,
-            box.permuted(order),
-            order,
-            resolve=self._resolver(request.read),
-            commit=self._committer(request.read),
-            verify=self._verify,
-            # The ends of an item that torch wrote were checked when they were looked at.
-            outside=request.ours,
-            owner=request.read.dest_index.fqn,
+        dtype = _stored_dtype(index, request.place)
+        read = request.read
+        return TensorItem(
+            TensorRead(
+                request.place,
+                index,
+                # A tensor may be stored in another type than the plan's: what is stored counts.
+                replace(box.permuted(order), itemsize=dtype.itemsize),
+                order,
+                open=lambda: Destination(self._planner.resolve_tensor(read), dtype, order, self._committer(read)),
+                verify=self._verify,
+                # The ends of an item that torch wrote were checked when they were looked at.
+                outside=request.ours,
+                owner=read.dest_index.fqn,
+                undo_planes=undo_planes,
+            )
         )
-        # A tensor may be stored in another type than the plan's: what is stored counts.
-        return TensorItem(replace(read, box=replace(read.box, itemsize=read.dtype.itemsize)))
 
     def _whole_item(self, request: Request) -> LoadItem:
         read, place = request.read, request.place
@@ -199,9 +203,6 @@ class PlannedLoad:
             target = self._planner.resolve_tensor(read)
             item.span = plain_span(target)
         return item
-
-    def _resolver(self, read: ReadItem) -> Callable[[], Tensor]:
-        return lambda: self._planner.resolve_tensor(read)
 
     def _committer(self, read: ReadItem) -> Callable[[Tensor], None]:
         return lambda tensor: self._planner.commit_tensor(read, tensor)
@@ -230,14 +231,12 @@ class _Learn:
             request.whole = index is None
 
 
-def _index_of(info: _StorageInfo, place: Place) -> ItemIndex | None:
-    stored: Any = getattr(info, "s3dlio_index", None)
-    if stored is None:
-        return None
-    try:
-        return ItemIndex.from_primitive(stored)
-    except CheckpointError as error:
-        raise CheckpointError(f"{place.name!r}: {error.message}", operation="load", uri=place.uri) from error
+def _stored_dtype(index: ItemIndex, place: Place) -> torch.dtype:
+    found = getattr(torch, index.dtype, None)
+    if not isinstance(found, torch.dtype):
+        message = f"{place.name} is of dtype {index.dtype[:50]!r}, which this torch does not know"
+        raise CheckpointError(message, operation="load", uri=place.uri)
+    return found
 
 
 def _chunk_sizes(entry: TensorStorageMetadata, index: MetadataIndex) -> tuple[int, ...]:

@@ -13,13 +13,13 @@ from torch.distributed.checkpoint._extension import ExtensionRegistry, StreamTra
 from torch.distributed.checkpoint.planner import ReadItem
 
 from s3dlio_core.checkpoint import ItemIndex
+from s3dlio_core.checkpoint.read.item import Place
+from s3dlio_core.checkpoint.read.torch_archive import check_archive
 from s3dlio_core.checkpoint.zip_records import ArchiveDamaged, UnusualArchive
 from s3dlio_core.checksum import crc32_blocks
 from s3dlio_core.errors import CheckpointError
 from s3dlio_torch._pickle_depth import check_stored
-from s3dlio_torch.dcp.load.item import Place
 from s3dlio_torch.dcp.plain_data import load_plain
-from s3dlio_torch.dcp.torch_archive import check_archive
 
 __all__ = ["checker", "safe_bytes", "tensor_limit", "undoing", "whole_tensor"]
 

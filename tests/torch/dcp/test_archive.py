@@ -12,8 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from s3dlio_core.checkpoint.read.torch_archive import check_archive, read_tensor_archive
 from s3dlio_core.checkpoint.zip_records import ArchiveDamaged, Ends, UnusualArchive, read_records
-from s3dlio_torch.dcp.torch_archive import check_archive, read_tensor_archive
 
 DTYPES = [
     torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8,
@@ -39,7 +39,7 @@ def test_the_payload_is_found(dtype: torch.dtype) -> None:
         tensor = some(dtype, *shape)
         data = saved(tensor)
         found = read_tensor_archive(data[:1024], data[-1536:], len(data))
-        assert (found.dtype, found.shape, found.nbytes) == (dtype, shape, tensor.nbytes)
+        assert (f"torch.{found.dtype}", found.shape, found.nbytes) == (str(dtype), shape, tensor.nbytes)
         payload = data[found.payload_offset : found.payload_offset + found.nbytes]
         assert payload == tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes()
 

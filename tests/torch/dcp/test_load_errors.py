@@ -27,9 +27,9 @@ from s3dlio_core import (
     open_store,
 )
 from s3dlio_core.checkpoint.progress import CheckpointProgress
+from s3dlio_core.checkpoint.read import watch as load_watch
+from s3dlio_core.checkpoint.read.watch import LoadWatch
 from s3dlio_core.run.bounded import BoundedRun
-from s3dlio_torch.dcp.load import watch as load_watch
-from s3dlio_torch.dcp.load.watch import LoadWatch
 from s3dlio_torch.dcp.reader import StorageReader
 from s3dlio_torch.dcp.writer import StorageWriter
 

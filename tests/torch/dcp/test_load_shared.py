@@ -11,7 +11,7 @@ import torch.distributed.checkpoint as dcp
 from load_parts import load, save
 
 from s3dlio_core import Tuning
-from s3dlio_torch._overlap import Span, Turns
+from s3dlio_core.checkpoint.read.turns import Span, Turns
 from s3dlio_torch.dcp import StorageReader, StorageWriter
 
 SHAPE = (4096, 1024)  # 16 MiB: several pieces on their way at once

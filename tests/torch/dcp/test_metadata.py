@@ -240,9 +240,9 @@ for path in map(pathlib.Path, sys.argv[1:]):
 
 def test_a_metadata_of_more_bytes_than_any_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     stored = pickle.dumps(metadata())
-    monkeypatch.setattr("s3dlio_torch.dcp.metadata._MOST_BYTES", len(stored))
+    monkeypatch.setattr("s3dlio_core.checkpoint.metadata._MOST_BYTES", len(stored))
     read_metadata(stored, URI)
-    monkeypatch.setattr("s3dlio_torch.dcp.metadata._MOST_BYTES", len(stored) - 1)
+    monkeypatch.setattr("s3dlio_core.checkpoint.metadata._MOST_BYTES", len(stored) - 1)
     with pytest.raises(CheckpointError, match=f"it has {len(stored)} bytes"):
         read_metadata(stored, URI)
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-
-from torch.distributed.checkpoint.metadata import ChunkStorageMetadata, Metadata, TensorStorageMetadata
+from typing import Any
 
 from s3dlio_core.errors import CheckpointError
 
@@ -18,19 +17,19 @@ __all__ = ["check_chunks", "gaps_between_items"]
 _LARGEST_GAP = 8192  # what this package leaves between items for alignment is less
 
 
-def check_chunks(metadata: Metadata, uri: str) -> None:
+def check_chunks(metadata: Any, uri: str) -> None:
     """Every element of every tensor must be stored once.
 
     Raises:
         CheckpointError: Chunks overlap, or leave something out.
     """
     for name, entry in metadata.state_dict_metadata.items():
-        if isinstance(entry, TensorStorageMetadata) and (wrong := _untiled(entry)):
+        if hasattr(entry, "chunks") and (wrong := _untiled(entry)):
             message = f"the chunks of {name!r} {wrong}; the metadata is damaged (verify=False loads it nevertheless)"
             raise CheckpointError(message, operation="load", uri=uri)
 
 
-def gaps_between_items(metadata: Metadata, uri_of: Callable[[str], str]) -> dict[tuple[str, int], int]:
+def gaps_between_items(metadata: Any, uri_of: Callable[[str], str]) -> dict[tuple[str, int], int]:
     """For each item (object, offset): the bytes before it that belong to no item, where there are few of them.
 
     Raises:
@@ -53,7 +52,7 @@ def gaps_between_items(metadata: Metadata, uri_of: Callable[[str], str]) -> dict
     return gaps
 
 
-def _untiled(entry: TensorStorageMetadata) -> str:
+def _untiled(entry: Any) -> str:
     """How the chunks fail to tile the tensor; "": they tile it."""
     total, stored = math.prod(entry.size), sum(math.prod(chunk.sizes) for chunk in entry.chunks)
     if stored != total:
@@ -63,12 +62,12 @@ def _untiled(entry: TensorStorageMetadata) -> str:
     return ""
 
 
-def _overlap(chunks: list[ChunkStorageMetadata]) -> bool:
+def _overlap(chunks: list[Any]) -> bool:
     """Whether any two chunks share an element."""
     dimensions = len(chunks[0].sizes)
     # Along the dimension that is cut most, few chunks are met at a time.
     sweep = max(range(dimensions), key=lambda d: len({chunk.offsets[d] for chunk in chunks}))
-    active: list[ChunkStorageMetadata] = []
+    active: list[Any] = []
     for chunk in sorted(chunks, key=lambda chunk: chunk.offsets[sweep]):
         start = chunk.offsets[sweep]
         active = [other for other in active if other.offsets[sweep] + other.sizes[sweep] > start]
@@ -78,7 +77,7 @@ def _overlap(chunks: list[ChunkStorageMetadata]) -> bool:
     return False
 
 
-def _meet(one: ChunkStorageMetadata, other: ChunkStorageMetadata) -> bool:
+def _meet(one: Any, other: Any) -> bool:
     return all(
         a < b + y and b < a + x for a, x, b, y in zip(one.offsets, one.sizes, other.offsets, other.sizes, strict=True)
     )

@@ -6,17 +6,14 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from s3dlio_core.checkpoint import ItemIndex
 from s3dlio_core.checkpoint.read.box import Box, Run
 from s3dlio_core.checkpoint.read.cover import Interval, cover, cut
+from s3dlio_core.checkpoint.read.destination import Destination
+from s3dlio_core.checkpoint.read.frames import FrameReader, Regroup, regroup
+from s3dlio_core.checkpoint.read.item import LoadItem, Piece, Place, damage_of_gap
 from s3dlio_core.checksum import crc32, crc32_blocks, crc32_combine
 from s3dlio_core.errors import CheckpointError
-from s3dlio_torch.dcp.load.destination import Destination, plain_span
-from s3dlio_torch.dcp.load.frames import FrameReader
-from s3dlio_torch.dcp.load.item import LoadItem, Piece, Place, damage_of_gap
 
 __all__ = ["GAP_BYTES", "TensorItem", "TensorRead", "Verify"]
 
@@ -38,34 +35,21 @@ class TensorRead:
         index: What is known of its payload.
         box: The wanted slice, as the payload's memory sees it.
         order: The destination's dimensions in the order of the box's.
-        resolve: Gives the destination, of the slice's shape.
-        commit: Takes the destination when it is filled.
+        open: Gives the destination; one more where what was read is damaged and read again.
         owner: The destination's name; "": the item's.
         outside: Whether the bytes around the payload are to be checked too.
+        undo_planes: As regroup(), for payloads whose bytes were regrouped.
     """
 
     place: Place
     index: ItemIndex
     box: Box
     order: tuple[int, ...]
-    resolve: Callable[[], Tensor]
-    commit: Callable[[Tensor], None]
+    open: Callable[[], Destination]
     verify: Verify
     outside: bool = True
     owner: str = ""
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of the stored elements.
-
-        Raises:
-            CheckpointError: torch has none of that name.
-        """
-        found = getattr(torch, self.index.dtype, None)
-        if not isinstance(found, torch.dtype):
-            message = f"{self.place.name} is of dtype {self.index.dtype[:50]!r}, which this torch does not know"
-            raise CheckpointError(message, operation="load", uri=self.place.uri)
-        return found
+    undo_planes: Regroup = regroup
 
 
 class TensorItem(LoadItem):
@@ -76,26 +60,24 @@ class TensorItem(LoadItem):
         self._read = read
         self._index = read.index
         self._box = read.box
-        self._dtype = read.dtype
         self._check_description()
-        self._frames = FrameReader(read.index, self._dtype.itemsize, read.place) if read.index.codec else None
-        self._resolved = read.resolve().detach()
-        self._target = self._permuted(self._resolved)
-        self._destination = Destination(self._target, self._dtype)
+        self._frames: FrameReader | None = None
+        if read.index.codec:
+            self._frames = FrameReader(read.index, read.box.itemsize, read.place, read.undo_planes)
+        self._destination = read.open()
+        self._check_shape(self._destination.shape)
         self.owner = read.owner or read.place.name
-        self.span = plain_span(self._resolved)
+        self.span = self._destination.span
         self.pinned = self._destination.on_accelerator
         self._block = self._block_of()
         self._unit = self._unit_of()
         self._parts: dict[int, tuple[int, int]] = {}  # start -> CRC and size of pieces smaller than their block
 
-    def _permuted(self, target: Tensor) -> Tensor:
+    def _check_shape(self, shape: tuple[int, ...]) -> None:
         lengths, order = self._box.lengths, self._read.order
-        if target.dim() == len(order) and tuple(target.shape[dimension] for dimension in order) == lengths:
-            return target.permute(order)
-        message = (
-            f"{self.place.name!r}: the slice has shape {lengths} (dimensions {order}), its place {tuple(target.shape)}"
-        )
+        if len(shape) == len(order) and tuple(shape[dimension] for dimension in order) == lengths:
+            return
+        message = f"{self.place.name!r}: the slice has shape {lengths} (dimensions {order}), its place {shape}"
         raise CheckpointError(message, operation="load", uri=self.place.uri)
 
     # ---- what to ask for ----
@@ -134,7 +116,7 @@ class TensorItem(LoadItem):
 
     def _runs(self) -> Iterator[Run]:
         if self._destination.direct:
-            runs = self._box.runs(self._target.stride(), _DIRECT_BYTES)
+            runs = self._box.runs(self._destination.strides, _DIRECT_BYTES)
             if runs is not None:
                 return self._surrounded(runs) if self._read.verify == "whole" else runs
         if self._read.verify == "whole":
@@ -175,7 +157,7 @@ class TensorItem(LoadItem):
         block, nbytes = self._block, self._index.nbytes
         if block > _LARGEST_UNIT:
             block = 4096
-        unit = math.lcm(block or self._dtype.itemsize, self._dtype.itemsize)
+        unit = math.lcm(block or self._box.itemsize, self._box.itemsize)
         return min(math.lcm(unit, self._index.frame_size) if self._frames else unit, max(nbytes, 1))
 
     # ---- what arrived ----
@@ -205,7 +187,6 @@ class TensorItem(LoadItem):
             self._compare(crc, self._index.crc(0), 0, self._index.nbytes)
         if not self.damage:
             self._destination.filled()
-            self._read.commit(self._resolved)
 
     def again(self) -> TensorItem:
         return TensorItem(self._read)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from s3dlio_core import _ext
+from s3dlio_core.checkpoint.read.item import LoadItem, Piece
+from s3dlio_core.checkpoint.read.turns import Turns
 from s3dlio_core.errors import (
     BucketNotFoundError,
     CheckpointError,
@@ -17,9 +20,6 @@ from s3dlio_core.errors import (
 from s3dlio_core.run.bounded import Weighted
 from s3dlio_core.run.many import Steps
 from s3dlio_core.store import Store
-from s3dlio_torch._memory import pinned
-from s3dlio_torch._overlap import Turns
-from s3dlio_torch.dcp.load.item import LoadItem, Piece
 
 __all__ = ["Batches"]
 
@@ -57,6 +57,7 @@ class Batches:
         store: At the checkpoint.
         items: Ordered by object and offset; made when their turn comes.
         share_bytes: Most memory of ours for one batch, where a piece does not need more.
+        pinned: Gives page-locked memory of so many bytes, for items that ask for it; None: it cannot be had.
         moved: Called with the item and the bytes of its destination that were filled; "began" and "ended" with a
             batch's key, the number of its pieces and their bytes.
     """
@@ -67,6 +68,7 @@ class Batches:
         items: Iterable[LoadItem],
         *,
         share_bytes: int,
+        pinned: Callable[[int], Any] = lambda size: None,
         moved: Callable[[LoadItem, int], None] = lambda item, size: None,
         began: Callable[[str, int, int], None] = lambda key, pieces, size: None,
         ended: Callable[[str, int, int], None] = lambda key, pieces, size: None,
@@ -74,6 +76,7 @@ class Batches:
         self._store = store
         self._items = iter(items)
         self._share = share_bytes
+        self._pinned = pinned
         self._moved = moved
         self._began = began
         self._ended = ended
@@ -129,7 +132,7 @@ class Batches:
         return next((item for item in self._items if self._turns.admit(item, item.owner, item.span)), None)
 
     def _read(self, batch: _Batch) -> Steps[None]:
-        memory = _memory(batch)
+        memory = self._memory(batch)
         ranges, out = [], []
         for item, piece, place in batch.pieces:
             size = piece.end - piece.start
@@ -151,6 +154,14 @@ class Batches:
             self._moved(item, item.received(piece, view))
             item.pending -= 1
             self._completed(item)
+
+    def _memory(self, batch: _Batch) -> memoryview:
+        size = batch.bounce_bytes
+        if not size:
+            return memoryview(b"")
+        if any(item.pinned for item, _, _ in batch.pieces) and (memory := self._pinned(size)) is not None:
+            return _ext.window(memory, size)
+        return _ext.allocate(size).memoryview()
 
     def _completed(self, item: LoadItem) -> None:
         if item.pending or not item.issued:
@@ -183,15 +194,6 @@ class Batches:
                 break
         message = f"the object ends at byte {size}; {place.name!r} is said to lie up to byte {end}; it was cut short"
         return CheckpointError(message, operation="load", uri=place.uri)
-
-
-def _memory(batch: _Batch) -> memoryview:
-    size = batch.bounce_bytes
-    if not size:
-        return memoryview(b"")
-    if any(item.pinned for item, _, _ in batch.pieces) and (memory := pinned(size)) is not None:
-        return _ext.window(memory, size)
-    return _ext.allocate(size).memoryview()
 
 
 def damaged(item: LoadItem) -> ChecksumMismatchError:

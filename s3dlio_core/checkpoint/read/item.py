@@ -5,11 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from s3dlio_core.checkpoint import ItemIndex
 from s3dlio_core.checkpoint.read.cover import Interval
-from s3dlio_torch._overlap import Span
+from s3dlio_core.checkpoint.read.turns import Span
+from s3dlio_core.errors import CheckpointError
 
-__all__ = ["LoadItem", "Piece", "Place", "WholeItem"]
+__all__ = ["LoadItem", "Piece", "Place", "WholeItem", "index_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,3 +163,18 @@ def damage_of_gap(memory: memoryview, place: Place) -> str:
     if not any(memory):
         return ""
     return f"bytes [{place.start - place.gap}, {place.start}) before it are not zero"
+
+
+def index_of(info: Any, place: Place) -> ItemIndex | None:
+    """What the metadata's entry of a place says of the item there; None: nothing, torch wrote it.
+
+    Raises:
+        CheckpointError: It contradicts itself.
+    """
+    stored: Any = getattr(info, "s3dlio_index", None)
+    if stored is None:
+        return None
+    try:
+        return ItemIndex.from_primitive(stored)
+    except CheckpointError as error:
+        raise CheckpointError(f"{place.name!r}: {error.message}", operation="load", uri=place.uri) from error

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import torch
-
 from s3dlio_core.checkpoint import ItemIndex
+from s3dlio_core.checkpoint.read.item import Place
 from s3dlio_core.errors import CheckpointError
-from s3dlio_torch.dcp.load.item import Place
 
-__all__ = ["FrameReader"]
+__all__ = ["FrameReader", "Regroup", "regroup"]
+
+Regroup = Callable[[bytes, memoryview, int], None]
+
+
+def regroup(planes: bytes, out: memoryview, width: int) -> None:
+    """Put the bytes of each element beside each other again.
+
+    Args:
+        planes: The first byte of all elements, then the second of all, and so on.
+        out: Of the same size.
+        width: Bytes of an element.
+    """
+    count = len(planes) // width
+    for place in range(width):
+        out[place::width] = memoryview(planes)[place * count : (place + 1) * count]
 
 
 class FrameReader:
@@ -20,11 +34,12 @@ class FrameReader:
         index: Of the payload; its codec is not "".
         itemsize: Bytes of an element.
         place: Of the item, for messages.
+        undo_planes: As regroup().
     Raises:
         CheckpointError: A codec this version does not know, or zstandard is not installed.
     """
 
-    def __init__(self, index: ItemIndex, itemsize: int, place: Place) -> None:
+    def __init__(self, index: ItemIndex, itemsize: int, place: Place, undo_planes: Regroup = regroup) -> None:
         if index.codec not in ("zstd", "zstd-planes"):
             message = (
                 f"{place.name!r} has the unknown codec {index.codec[:50]!r}; a later version of this package wrote it"
@@ -33,6 +48,7 @@ class FrameReader:
         self._index = index
         self._place = place
         self._width = itemsize if index.codec == "zstd-planes" else 1
+        self._undo_planes = undo_planes
         self._zstandard = _zstandard()
 
     def stored(self, start: int, end: int) -> tuple[int, int]:
@@ -65,17 +81,12 @@ class FrameReader:
                 return f"compressed frame {number} (bytes [{place}, {place + size}) of its payload) is damaged: {error}"
             if len(raw) != size:
                 return f"compressed frame {number} holds {told} bytes; expected {size}"
-            self._regroup(raw, out[place - start : place - start + size])
+            part = out[place - start : place - start + size]
+            if self._width == 1:
+                part[:] = raw
+            else:
+                self._undo_planes(raw, part, self._width)
         return ""
-
-    def _regroup(self, raw: bytes, out: memoryview) -> None:
-        """Put the bytes of each element beside each other again."""
-        width = self._width
-        if width == 1:
-            out[:] = raw
-            return
-        planes = torch.frombuffer(bytearray(raw), dtype=torch.uint8).view(width, -1)
-        torch.frombuffer(out, dtype=torch.uint8).view(-1, width).copy_(planes.t())
 
 
 def _zstandard() -> Any:

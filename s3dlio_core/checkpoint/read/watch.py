@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import Self
 
 from s3dlio_core.checkpoint.progress import CheckpointProgress, ProgressTracker
+from s3dlio_core.checkpoint.progress_bar import ProgressBar
+from s3dlio_core.checkpoint.read.item import LoadItem
 from s3dlio_core.errors import TransferTimeoutError
 from s3dlio_core.run.bounded import BoundedRun
 from s3dlio_core.stats import stats
 from s3dlio_core.store import Store
-from s3dlio_torch.dcp.load.item import LoadItem
-from s3dlio_torch.dcp.progress_bar import ProgressBar
 
 __all__ = ["LoadWatch"]
 

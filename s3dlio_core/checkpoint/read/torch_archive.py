@@ -7,8 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
+from s3dlio_core.checkpoint.dtypes import ITEM_SIZES
 from s3dlio_core.checkpoint.zip_records import ArchiveDamaged, Ends, Record, UnusualArchive, read_records
 
 __all__ = ["TensorArchive", "check_archive", "read_tensor_archive"]
@@ -25,18 +24,18 @@ _PICKLE = re.compile(
     re.DOTALL,
 )
 _STORAGES = {
-    "DoubleStorage": torch.float64,
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
-    "ComplexDoubleStorage": torch.complex128,
-    "ComplexFloatStorage": torch.complex64,
+    "DoubleStorage": "float64",
+    "FloatStorage": "float32",
+    "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "int64",
+    "IntStorage": "int32",
+    "ShortStorage": "int16",
+    "CharStorage": "int8",
+    "ByteStorage": "uint8",
+    "BoolStorage": "bool",
+    "ComplexDoubleStorage": "complex128",
+    "ComplexFloatStorage": "complex64",
 }
 
 
@@ -47,6 +46,7 @@ class TensorArchive:
     Attributes:
         payload_offset: First payload byte, counted from the archive's start.
         nbytes: Bytes of the payload.
+        dtype: As torch spells it without "torch.": "bfloat16".
         shape: Of the tensor.
         order: Its dimensions from the slowest in memory to the fastest: (0, 1) is row-major, (1, 0) column-major.
         crc: CRC-32 of the payload; None where torch was told to compute none.
@@ -54,7 +54,7 @@ class TensorArchive:
 
     payload_offset: int
     nbytes: int
-    dtype: torch.dtype
+    dtype: str
     shape: tuple[int, ...]
     order: tuple[int, ...]
     crc: int | None
@@ -94,7 +94,7 @@ def read_tensor_archive(head: Any, tail: Any, size: int) -> TensorArchive:
     return TensorArchive(payload.start, payload.size, dtype, shape, order, crc)
 
 
-def _tensor_of(pickled: bytes, payload: Record) -> tuple[torch.dtype, tuple[int, ...], tuple[int, ...]]:
+def _tensor_of(pickled: bytes, payload: Record) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
     match = _PICKLE.fullmatch(pickled)
     if match is None:
         raise UnusualArchive("its pickle is not that of one plain tensor")
@@ -105,19 +105,20 @@ def _tensor_of(pickled: bytes, payload: Record) -> tuple[torch.dtype, tuple[int,
         raise ArchiveDamaged("the archive is damaged: its pickle names a storage that is not there")
     shape, strides = tuple(_integers(size)), tuple(_integers(stride))
     dtype = _dtype_of(storage.decode().rpartition("\n")[2], version, dtype_name)
-    elements = _integers(count)[0] if version == b"2" else _integers(count)[0] // dtype.itemsize
-    nbytes = math.prod(shape) * dtype.itemsize
+    itemsize = ITEM_SIZES[dtype]
+    elements = _integers(count)[0] if version == b"2" else _integers(count)[0] // itemsize
+    nbytes = math.prod(shape) * itemsize
     order = _order_in_memory(shape, strides)
-    if order is None or _integers(offset) != [0] or not nbytes == payload.size == elements * dtype.itemsize:
+    if order is None or _integers(offset) != [0] or not nbytes == payload.size == elements * itemsize:
         raise UnusualArchive("it has gaps between its elements, or is part of a larger storage")
     return dtype, shape, order
 
 
-def _dtype_of(storage: str, version: bytes, name: bytes | None) -> torch.dtype:
+def _dtype_of(storage: str, version: bytes, name: bytes | None) -> str:
     if version == b"2" and name is None and storage in _STORAGES:
         return _STORAGES[storage]
-    found = getattr(torch, name.decode(), None) if version == b"3" and name and storage == "UntypedStorage" else None
-    if not isinstance(found, torch.dtype):
+    found = name.decode() if version == b"3" and name and storage == "UntypedStorage" else ""
+    if found not in ITEM_SIZES:
         raise UnusualArchive(f"its storage is of the unknown kind {storage}")
     return found
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from s3dlio_core.checkpoint import ItemIndex
+from s3dlio_core.checkpoint.read.item import LoadItem, Piece, Place
+from s3dlio_core.checkpoint.read.torch_archive import read_tensor_archive
 from s3dlio_core.checkpoint.zip_records import ArchiveDamaged, UnusualArchive
-from s3dlio_torch.dcp.load.item import LoadItem, Piece, Place
-from s3dlio_torch.dcp.torch_archive import read_tensor_archive
 
 __all__ = ["ProbeItem"]
 
@@ -55,11 +55,10 @@ class ProbeItem(LoadItem):
         else:
             # One checksum over the whole payload, where there is one.
             crcs = b"" if archive.crc is None or not archive.nbytes else archive.crc.to_bytes(4, "little")
-            dtype = str(archive.dtype).removeprefix("torch.")
             block_size = archive.nbytes if crcs else 0
             # As its memory sees it.
             shape = tuple(archive.shape[dimension] for dimension in archive.order)
-            index = ItemIndex(archive.payload_offset, archive.nbytes, dtype, shape, block_size, crcs)
+            index = ItemIndex(archive.payload_offset, archive.nbytes, archive.dtype, shape, block_size, crcs)
             self._found(index, archive.order)
 
     def again(self) -> ProbeItem:
