@@ -8,7 +8,7 @@ exec 9>.venv/.build-lock
 flock 9
 stamp=.venv/.done-build
 if [ -e "$stamp" ] && [ -z "$(find csrc CMakeLists.txt pyproject.toml s3dlio_core s3dlio_torch -newer "$stamp" \
-      \( -name '*.cpp' -o -name '*.h' -o -name 'CMakeLists.txt' -o -name '*.toml' -o -name '*.py' -o -type d \) \
+      \( -name '*.cpp' -o -name '*.h' -o -name 'CMakeLists.txt' -o -name '*.map' -o -name '*.toml' -o -name '*.py' -o -type d \) \
       ! -name __pycache__ -print -quit)" ]; then
   exit 0
 fi

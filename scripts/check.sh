@@ -13,8 +13,9 @@ mypy
 for script in scripts/*.sh .ci/run; do bash -n "$script"; done
 
 # -Werror builds happen in the C++ tests; clang-tidy reads the same compile commands.
-folder=build/cpp-release
-cmake -S . -B "$folder" -G Ninja -DS3DLIO_TESTS=ON -DS3DLIO_WERROR=ON -DCMAKE_BUILD_TYPE=Release >/dev/null
-git ls-files --cached --others --exclude-standard 'csrc/engine/*.cpp' |
+folder=build/tidy
+cmake -S . -B "$folder" -G Ninja -DS3DLIO_TESTS=ON -DS3DLIO_PYTHON=ON "-DPython_EXECUTABLE=$bin/python" -DS3DLIO_WERROR=ON \
+  -DCMAKE_BUILD_TYPE=Release >/dev/null
+git ls-files --cached --others --exclude-standard 'csrc/*.cpp' |
   xargs -P "${JOBS:-$(nproc)}" -n 4 clang-tidy -p "$folder" --quiet --extra-arg=-Wno-unknown-warning-option --warnings-as-errors='*' 2>/dev/null
 echo "checks passed"

@@ -178,7 +178,8 @@ void bind_buffer(nb::module_& module) {
       .def("__repr__", [](const Buffer& self) { return "Buffer(" + std::to_string(self.size()) + " bytes)"; });
   buffer.attr("__hash__") = nb::none();  // it can be written to
 
-  nb::class_<Window>(module, "Window", nb::type_slots(window_slots), "What window() gives a view of.");
+  static_cast<void>(
+      nb::class_<Window>(module, "Window", nb::type_slots(window_slots), "What window() gives a view of."));
   module.def(
       "window",
       [](nb::handle object, Number given_size) {

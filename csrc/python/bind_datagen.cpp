@@ -4,6 +4,7 @@
 #include "bind.h"
 #include "engine/datagen/generate.h"
 #include "engine/memory/buffer.h"
+#include "engine/transfer/read/slab.h"
 #include "errors.h"
 #include "lifecycle.h"
 #include "memory_view.h"
@@ -18,7 +19,7 @@ void fill(const DataGenerator& generator, Number given_offset, nb::handle out) {
   const uint64_t offset = given_offset.get("offset");
   const Memory memory = Memory::writable(out, "out");
   const auto bytes = memory.bytes();
-  if (offset > generator.size() || bytes.size() > generator.size() - offset) {
+  if (!transfer::is_inside(offset, bytes.size(), generator.size())) {
     raise_error(ErrorCode::kInvalidArgument, std::to_string(bytes.size()) + " bytes from byte " +
                                                  std::to_string(offset) + " on of generated data of " +
                                                  std::to_string(generator.size()) + " bytes");

@@ -35,11 +35,7 @@ Pending get_whole(NativeStore& store, nb::handle key, std::optional<Number> size
 }
 
 // `start` as the engine takes it.
-uint64_t offset_of(Number start, const char* what) {
-  const uint64_t offset = start.get(what);
-  if (const auto error = transfer::unreachable(offset)) raise_error(*error);
-  return offset;
-}
+uint64_t offset_of(Number start, const char* what) { return value_or_raise(transfer::offset_of(start.get(what))); }
 
 Pending get_range(NativeStore& store, nb::handle key, Number start, std::optional<Number> end,
                   std::optional<Number> size, std::string if_match, std::string version_id, const std::string& verify) {

@@ -10,6 +10,7 @@
 
 #include "bind.h"
 #include "engine/fetch/get_many.h"
+#include "engine/transfer/read/slab.h"
 #include "item_span.h"
 #include "lifecycle.h"
 #include "memory_view.h"
@@ -23,22 +24,6 @@ using namespace nb::literals;
 // key, size, start, end, etag
 using Item = std::tuple<nb::str, std::optional<Number>, Number, Number, std::string>;
 
-void check_places(const std::vector<uint64_t>& offsets, size_t items, size_t size) {
-  if (offsets.size() != items + 1) {
-    raise_error(ErrorCode::kInvalidArgument, std::to_string(items) + " items need " + std::to_string(items + 1) +
-                                                 " offsets; found " + std::to_string(offsets.size()));
-  }
-  for (size_t i = 0; i < items; ++i) {
-    if (offsets[i] <= offsets[i + 1]) continue;
-    raise_error(ErrorCode::kInvalidArgument, "offsets must not descend; found " + std::to_string(offsets[i]) +
-                                                 " before " + std::to_string(offsets[i + 1]) + " at place " +
-                                                 std::to_string(i));
-  }
-  if (offsets.back() <= size) return;
-  raise_error(ErrorCode::kInvalidArgument,
-              "out: " + std::to_string(offsets.back()) + " bytes are needed, found " + std::to_string(size));
-}
-
 Pending get_many_into(NativeStore& store, const std::vector<Item>& items, nb::handle out,
                       const std::vector<Number>& given_offsets, Number window_requests) {
   return store.call_on_all("get_many_into", [&](const std::shared_ptr<ObjectStore>& engine) {
@@ -47,7 +32,7 @@ Pending get_many_into(NativeStore& store, const std::vector<Item>& items, nb::ha
     const auto bytes = held[0].bytes();
     std::vector<uint64_t> offsets;
     for (const Number offset : given_offsets) offsets.push_back(offset.get("offsets"));
-    check_places(offsets, items.size(), bytes.size());
+    if (const auto error = transfer::misplaced(offsets, items.size(), bytes.size())) raise_error(*error);
     const auto most = window_requests.get_as<uint32_t>("window_requests");
     std::vector<fetch::ReadItem> wanted;
     wanted.reserve(items.size());

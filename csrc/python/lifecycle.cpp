@@ -76,8 +76,8 @@ bool has_signal() {
   if (PyErr_CheckSignals() == 0) return false;
   auto raised = std::make_unique<nb::python_error>();
   if (Py_AddPendingCall(raise_there, raised.get()) == 0) {
-    static_cast<void>(raised.release());
-  } else {  // the queue is full: at least the signal itself is not lost
+    static_cast<void>(raised.release());  // NOLINT(bugprone-unused-return-value): raise_there() owns it now
+  } else {                                // the queue is full: at least the signal itself is not lost
     PyErr_SetInterrupt();
   }
   return true;

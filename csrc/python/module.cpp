@@ -40,6 +40,7 @@ NB_MODULE(_ext, module) {
 }
 #undef PyInit__ext
 
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the name is Python's choice
 extern "C" NB_EXPORT PyObject* PyInit__ext() {
   if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
     PyErr_SetString(

@@ -23,6 +23,12 @@ namespace {
 
 using torch::headeronly::ScalarType;
 
+void set_offset(Source& source, std::string_view operation, int64_t offset) {
+  auto checked = transfer::offset_of(offset);
+  if (!checked) raise(source, operation, checked.error().code, std::move(checked.error().message));
+  source.offset = *checked;
+}
+
 Source source_of(int64_t handle, const std::string& key, int64_t offset, std::string_view operation) {
   auto place = fetch::find_store(static_cast<uint64_t>(handle));
   if (!place) {
@@ -30,11 +36,8 @@ Source source_of(int64_t handle, const std::string& key, int64_t offset, std::st
     place.error().uri = key;
     raise(std::move(place).error());
   }
-  Source source{place->store, place->prefix + key, static_cast<uint64_t>(offset)};
-  if (offset < 0) {
-    raise(source, operation, ErrorCode::kInvalidArgument,
-          "offset is " + std::to_string(offset) + "; expected 0 or more");
-  }
+  Source source{place->store, place->prefix + key};
+  set_offset(source, operation, offset);
   return source;
 }
 
@@ -69,7 +72,7 @@ Tensor read_ranges(int64_t store, std::string key, std::vector<int64_t> starts, 
   const auto memory = bytes_of(slab);
   if (!pin_memory) prefer_huge_pages(memory);
   for (size_t i = 0; i < spans.size(); ++i) {
-    ranges.push_back({spans[i].start, memory.subspan(layout.places[i], spans[i].end - spans[i].start)});
+    ranges.push_back({spans[i].start, memory.subspan(layout.places[i], checked(source, transfer::size_of(spans[i])))});
   }
   auto read = wait_interruptibly(source.store->get_ranges(source.key, ranges, {}));
   if (!read) {
@@ -117,11 +120,7 @@ Source direct_source(const std::string& path, int64_t offset) {
   source.store = direct_store.get().store.value();
   source.key = resolved + 1;  // below "/"
   std::free(resolved);
-  source.offset = static_cast<uint64_t>(offset);
-  if (offset < 0) {
-    raise(source, "read_file_direct", ErrorCode::kInvalidArgument,
-          "offset is " + std::to_string(offset) + "; expected 0 or more");
-  }
+  set_offset(source, "read_file_direct", offset);
   return source;
 }
 

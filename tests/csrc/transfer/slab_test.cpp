@@ -48,5 +48,49 @@ TEST_CASE("E1: ranges that hold nothing or begin past every object are refused")
   CHECK(span_of(3, INT64_MAX)->end == kMaxObjectBytes);
 }
 
+TEST_CASE("E1: offsets are not negative and lie before the end of every object") {
+  CHECK(offset_of(int64_t{0}).value() == 0);
+  CHECK(offset_of(INT64_MAX).value() == kMaxObjectBytes);
+  CHECK(offset_of(int64_t{-1}).error().code == ErrorCode::kInvalidArgument);
+  CHECK(offset_of(INT64_MIN).error().code == ErrorCode::kInvalidArgument);
+  CHECK(offset_of(kMaxObjectBytes).ok());
+  CHECK(offset_of(kMaxObjectBytes + 1).error().code == ErrorCode::kRangeNotSatisfiable);
+  CHECK(offset_of(UINT64_MAX).error().code == ErrorCode::kRangeNotSatisfiable);
+}
+
+TEST_CASE("E1: a span without an end is checked by its start alone") {
+  CHECK(open_span_of({5, 0})->start == 5);
+  CHECK(open_span_of({5, 0})->end == 0);
+  CHECK(open_span_of({5, 6})->end == 6);
+  CHECK(open_span_of({5, 5}).error().code == ErrorCode::kInvalidArgument);
+  CHECK(open_span_of({UINT64_MAX, 0}).error().code == ErrorCode::kRangeNotSatisfiable);
+  CHECK(open_span_of({UINT64_MAX, UINT64_MAX}).error().code == ErrorCode::kRangeNotSatisfiable);
+}
+
+TEST_CASE("E1: a piece lies inside a whole, however large the numbers") {
+  CHECK(is_inside(0, 0, 0));
+  CHECK(is_inside(3, 7, 10));
+  CHECK_FALSE(is_inside(3, 8, 10));
+  CHECK_FALSE(is_inside(11, 0, 10));
+  CHECK_FALSE(is_inside(UINT64_MAX, 2, 10));
+  CHECK_FALSE(is_inside(2, UINT64_MAX, 10));
+  CHECK(is_inside(1, UINT64_MAX - 1, UINT64_MAX));
+}
+
+TEST_CASE("E1: places in one piece of memory ascend, one more than items, and end inside it") {
+  const auto refused = [](const std::vector<uint64_t>& places, size_t items) {
+    const auto error = misplaced(places, items, 10);
+    return error && error->code == ErrorCode::kInvalidArgument;
+  };
+  CHECK_FALSE(refused({0, 4, 4, 10}, 3));
+  CHECK_FALSE(refused({7}, 0));
+  CHECK(refused({}, 0));
+  CHECK(refused({}, SIZE_MAX));  // one more than that is none
+  CHECK(refused({0, 10}, 2));
+  CHECK(refused({0, 5, 4}, 2));
+  CHECK(refused({0, 11}, 1));
+  CHECK(refused({UINT64_MAX, 0}, 1));
+}
+
 }  // namespace
 }  // namespace s3dlio::transfer
