@@ -39,6 +39,8 @@ def interrupted(
         env={**os.environ, **access, **SMALL_PARTS, **environment},
         stderr=subprocess.PIPE,
         text=True,
+        # whoever started the tests may have it ignored (nohup), which a program inherits and keeps
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
     wait_until(lambda: when() or process.poll() is not None)
     assert process.poll() is None, process.communicate()
