@@ -6,7 +6,6 @@ namespace s3dlio {
 namespace {
 
 using opening::Opening;
-using opening::StoreUri;
 
 Result<Opening> resolved(std::string_view uri, const OpenOptions& options, const Variables& variables) {
   auto parsed = opening::parse_store_uri(uri);

@@ -13,8 +13,6 @@
 namespace s3dlio::opening {
 namespace {
 
-using s3::S3Options;
-
 constexpr Words<s3::Addressing, 3> kAddressing{
     {{{"auto", s3::Addressing::kAuto}, {"path", s3::Addressing::kPath}, {"virtual", s3::Addressing::kVirtual}}}};
 constexpr Words<s3::PayloadSigning, 3> kPayloadSigning{{{{"auto", s3::PayloadSigning::kAuto},
@@ -68,10 +66,10 @@ struct Row {
   Place place;
 };
 template <class T>
-Row row(std::string_view name, At<T> at) {
+constexpr Row row(std::string_view name, At<T> at) {
   return {name, at};
 }
-const std::array kRows = {
+constexpr std::array kRows = {
     row<std::string>("region", [](S3Settings& all) -> auto& { return all.store.region; }),
     row<std::string>("endpoint_url", [](S3Settings& all) -> auto& { return all.store.endpoint_url; }),
     row<std::string>("profile", [](S3Settings& all) -> auto& { return all.profile; }),
