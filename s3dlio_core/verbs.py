@@ -18,6 +18,8 @@ from s3dlio_core._ext import Buffer, ObjectMeta, PutResult
 from s3dlio_core._setting import Setting, setting_of
 from s3dlio_core.errors import DeleteError, InvalidArgumentError, summary_of
 from s3dlio_core.moving import transfer
+from s3dlio_core.moving.memory import memory_for
+from s3dlio_core.moving.source import Source
 from s3dlio_core.process.lifecycle import run_in_forked_child
 from s3dlio_core.run.many import Steps, run, run_async, run_many, run_many_async
 from s3dlio_core.store import Store, open_store
@@ -309,8 +311,7 @@ async def copy_async(source_uri: str, uri: str) -> None:
 def _copy(source_uri: str, uri: str) -> Steps[None]:
     source, source_key = _read_from(source_uri)
     target, key = store_at(uri)
-    memory_bytes = transfer.memory_for(1)
-    yield from transfer.copy(transfer.Source(source, source_key, ""), target, key, memory_bytes, lambda _: None)
+    yield from transfer.copy(Source(source, source_key, ""), target, key, memory_for(1), lambda _: None)
 
 
 def _checked(max_in_flight: int) -> int:

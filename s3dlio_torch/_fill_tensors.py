@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from s3dlio_core.moving.fill import Fill, Source, fill_many
+from s3dlio_core.weights.fill import Fill, fill_many
+from s3dlio_core.weights.generation import Generation
 from s3dlio_torch._staging import StagingPool, StagingSlot
 
 __all__ = ["TensorItem", "differing_names", "fill_tensors", "flat_bytes"]
@@ -31,7 +32,7 @@ class TensorItem:
         name: What differing_names() calls it.
     """
 
-    source: Source
+    source: Generation
     start: int
     end: int
     dtype: torch.dtype

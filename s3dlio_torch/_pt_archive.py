@@ -14,7 +14,8 @@ from s3dlio_core.checkpoint.pickle_depth import check_tuples
 from s3dlio_core.checksum import crc32
 from s3dlio_core.errors import CheckpointError, ChecksumMismatchError, StorageError
 from s3dlio_core.formats.seekable import SeekableFile
-from s3dlio_core.moving.fill import Fill, Source, fill_many
+from s3dlio_core.weights.fill import Fill, fill_many
+from s3dlio_core.weights.generation import Generation
 
 __all__ = [
     "Archive",
@@ -67,7 +68,7 @@ class Record:
             start += 4 + 16 * (self.size >= _LIMIT) + 8 * (self.header >= _LIMIT)
         return -(-start // alignment) * alignment
 
-    def start_in(self, header: Any, source: Source) -> int:
+    def start_in(self, header: Any, source: Generation) -> int:
         """Where the contents are, as the local header (its first `header_size` bytes) tells.
 
         Raises:
@@ -88,7 +89,7 @@ class Record:
 class PartialFile(SeekableFile):
     """An object as a seekable file of which some pieces are in memory; others are read when asked for."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Generation) -> None:
         super().__init__(source.size)
         self._source = source
         self._pieces: list[tuple[int, memoryview]] = []
@@ -129,7 +130,7 @@ class Archive:
         file: For torch, to read the rest from.
     """
 
-    source: Source
+    source: Generation
     storages: dict[str, Record]
     pickle: bytes
     alignment: int
@@ -137,7 +138,7 @@ class Archive:
     file: PartialFile
 
 
-def open_archive(source: Source) -> Archive:
+def open_archive(source: Generation) -> Archive:
     """Read all of an archive but its storages.
 
     Raises:
@@ -170,7 +171,7 @@ def open_archive(source: Source) -> Archive:
     return Archive(source, storages, contents["data.pkl"], int(alignment) if usual else 64, has_checksums, file)
 
 
-def _records(file: PartialFile, source: Source) -> tuple[dict[str, Record], int]:
+def _records(file: PartialFile, source: Generation) -> tuple[dict[str, Record], int]:
     """The records by name, and where the directory begins."""
     try:
         archive = zipfile.ZipFile(file)
@@ -202,7 +203,7 @@ def _records(file: PartialFile, source: Source) -> tuple[dict[str, Record], int]
     return records, archive.start_dir
 
 
-def _contents(file: PartialFile, record: Record, source: Source, has_checksums: bool) -> bytes:
+def _contents(file: PartialFile, record: Record, source: Generation, has_checksums: bool) -> bytes:
     start = record.start_in(file.bytes_at(record.header, record.header + record.header_size), source)
     contents = bytes(file.bytes_at(start, start + record.size))
     if has_checksums and crc32(contents) != record.crc:

@@ -16,7 +16,7 @@ from s3dlio_core.checkpoint.plain_pickle import PickleRefused
 from s3dlio_core.checksum import crc32, crc32_combine
 from s3dlio_core.errors import CheckpointError, StorageError
 from s3dlio_core.formats.foreign import named_for_what_it_is
-from s3dlio_core.moving.fill import Source, open_source
+from s3dlio_core.weights.generation import Generation, open_generation
 from s3dlio_torch._fill_tensors import TensorItem, fill_tensors
 from s3dlio_torch._guarded_writer import GuardedWriter
 from s3dlio_torch._memory import fresh
@@ -80,7 +80,7 @@ def load_from(
 ) -> Any:
     """As load(), from stores that are open."""
     store, key = stores.at(uri, "load")
-    source = open_source(store, key)
+    source = open_generation(store, key)
     try:
         archive = open_archive(source)
     except UnusualArchive:
@@ -123,7 +123,7 @@ def save_to(stores: Stores, obj: Any, uri: str | os.PathLike[str]) -> PutResult:
     return writer.result
 
 
-def _load_by_torch(source: Source, map_location: Any, weights_only: bool) -> Any:
+def _load_by_torch(source: Generation, map_location: Any, weights_only: bool) -> Any:
     """An older format, TorchScript, or repacked by something else: torch reads it, once its checksums were compared."""
     with source.store.open_reader(source.key) as reader:
         front = reader.read(_TAR_MARK_AT + len(_TAR_MARK)) or b""
@@ -136,14 +136,14 @@ def _load_by_torch(source: Source, map_location: Any, weights_only: bool) -> Any
         return _unpickled(source, reader, map_location, weights_only, front)
 
 
-def _check_depth(source: Source, file: Any) -> None:
+def _check_depth(source: Generation, file: Any) -> None:
     try:
         check_stored(file)
     except PickleRefused as error:
         raise UnsafePickleError(str(error), operation="load", uri=source.uri) from error
 
 
-def _load_tar(source: Source, reader: Any, map_location: Any, weights_only: bool) -> Any:
+def _load_tar(source: Generation, reader: Any, map_location: Any, weights_only: bool) -> Any:
     """The format of torch 0.1: torch unpacks it to a disk, and wants a file there to begin with."""
     if weights_only:
         message = (
@@ -155,7 +155,7 @@ def _load_tar(source: Source, reader: Any, map_location: Any, weights_only: bool
         return _unpickled(source, file, map_location, weights_only)
 
 
-def _unpickled(source: Source, file: Any, map_location: Any, weights_only: bool, front: bytes = b"") -> Any:
+def _unpickled(source: Generation, file: Any, map_location: Any, weights_only: bool, front: bytes = b"") -> Any:
     """torch.load(), its errors told with the object's name, and with what it is where its `front` tells."""
     file.seek(0)
     try:

@@ -15,10 +15,10 @@ from s3dlio_core.cli.report import run_and_report
 from s3dlio_core.cli.select import from_uri
 from s3dlio_core.cli.session import Session
 from s3dlio_core.cli.streams import STREAM, copy_in, copy_out
+from s3dlio_core.moving.jobs import Job
 from s3dlio_core.moving.local import LocalFile, files_of, local_store
 from s3dlio_core.moving.plan import copy_jobs, upload_jobs
-from s3dlio_core.moving.transfer import Source
-from s3dlio_core.run.batch import Job
+from s3dlio_core.moving.source import Source
 
 
 def destination(session: Session, target: str, *, many: bool) -> tuple[Store, Callable[[Source], str]]:

@@ -19,8 +19,8 @@ from s3dlio_core.cli.output import print_json, print_line
 from s3dlio_core.cli.progress import Meter
 from s3dlio_core.cli.report import nothing_found, to_json
 from s3dlio_core.cli.session import Session
-from s3dlio_core.moving.plan import as_folder, below, is_folder
-from s3dlio_core.run.batch import Outcome, Progress
+from s3dlio_core.moving.found import as_folder, below, is_folder
+from s3dlio_core.moving.jobs import Outcome, Progress
 from s3dlio_core.uri import FILE_SCHEMES
 
 _BATCH = 1000  # keys a request, as many as S3 takes

@@ -11,7 +11,8 @@ from s3dlio_core.cli.options import Jobs, Json, Pattern, matching
 from s3dlio_core.cli.report import run_and_report
 from s3dlio_core.cli.session import Session
 from s3dlio_core.cli.streams import STREAM, copy_out
-from s3dlio_core.moving.plan import download_jobs, found
+from s3dlio_core.moving.found import found
+from s3dlio_core.moving.plan import download_jobs
 
 
 @command("download")

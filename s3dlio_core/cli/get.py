@@ -11,9 +11,9 @@ from s3dlio_core.cli.options import Jobs, Json, Length, Offset, Pattern, Recursi
 from s3dlio_core.cli.report import run_and_report
 from s3dlio_core.cli.select import from_keylist, from_uri
 from s3dlio_core.cli.session import Session
+from s3dlio_core.moving.jobs import Job
 from s3dlio_core.moving.plan import download_jobs
 from s3dlio_core.moving.transfer import read
-from s3dlio_core.run.batch import Job
 
 
 @command("get")

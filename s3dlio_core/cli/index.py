@@ -13,7 +13,7 @@ from s3dlio_core.cli.progress import Meter
 from s3dlio_core.cli.report import to_json
 from s3dlio_core.cli.session import Session
 from s3dlio_core.cli.sizes import format_size
-from s3dlio_core.run.batch import Outcome, Progress
+from s3dlio_core.moving.jobs import Outcome, Progress
 
 if TYPE_CHECKING:
     from s3dlio_core import ObjectMeta, Store

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from s3dlio_core.cli.sizes import format_rate, format_size
-from s3dlio_core.run.batch import Progress
+from s3dlio_core.moving.jobs import Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

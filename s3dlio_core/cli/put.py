@@ -11,7 +11,7 @@ from s3dlio_core.cli.options import Jobs, Json, Size
 from s3dlio_core.cli.report import run_and_report
 from s3dlio_core.cli.session import Session
 from s3dlio_core.moving.generate import Recipe, generate_jobs
-from s3dlio_core.moving.transfer import memory_for
+from s3dlio_core.moving.memory import memory_for
 
 
 class ObjectType(enum.StrEnum):

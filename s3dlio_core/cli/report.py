@@ -12,7 +12,7 @@ from s3dlio_core.cli.failures import describe, print_failures
 from s3dlio_core.cli.output import one_line, print_json
 from s3dlio_core.cli.progress import Meter
 from s3dlio_core.cli.sizes import format_rate, format_size
-from s3dlio_core.run.batch import Job, Outcome, run_jobs
+from s3dlio_core.moving.jobs import Job, Outcome, run_jobs
 
 __all__ = ["nothing_found", "report", "run_and_report", "to_json", "told_at_the_end"]
 

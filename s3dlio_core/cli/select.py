@@ -9,8 +9,8 @@ from dataclasses import replace
 from s3dlio_core.cli.location import has_scheme, locate
 from s3dlio_core.cli.options import matching
 from s3dlio_core.cli.session import Session
-from s3dlio_core.moving.plan import below, one
-from s3dlio_core.moving.transfer import Source
+from s3dlio_core.moving.found import below, one
+from s3dlio_core.moving.source import Source
 
 __all__ = ["from_keylist", "from_uri"]
 

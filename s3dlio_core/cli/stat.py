@@ -9,7 +9,7 @@ from s3dlio_core.cli.failures import print_failures
 from s3dlio_core.cli.options import Json
 from s3dlio_core.cli.output import print_json, print_line, rfc3339
 from s3dlio_core.cli.session import Session
-from s3dlio_core.moving.plan import explained
+from s3dlio_core.moving.found import explained
 
 if TYPE_CHECKING:
     from s3dlio_core import ObjectMeta

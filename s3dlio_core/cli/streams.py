@@ -16,8 +16,8 @@ from s3dlio_core.cli.output import write_bytes
 from s3dlio_core.cli.progress import Meter
 from s3dlio_core.cli.report import report
 from s3dlio_core.cli.session import Session
-from s3dlio_core.moving.plan import explained
-from s3dlio_core.run.batch import Outcome, Progress
+from s3dlio_core.moving.found import explained
+from s3dlio_core.moving.jobs import Outcome, Progress
 
 __all__ = ["STREAM", "copy_in", "copy_out", "from_stdin", "to_stdout"]
 

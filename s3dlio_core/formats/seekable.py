@@ -1,6 +1,6 @@
 """A read-only seekable file over anything that can give bytes at a place, for libraries that want a file.
 
-Positions and arguments are taken as Python's own files take them: tests/core/test_seekable.py compares the two.
+Positions and arguments are taken as Python's own files take them: tests/core/formats/test_seekable.py compares the two.
 """
 
 from __future__ import annotations

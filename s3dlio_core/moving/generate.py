@@ -8,10 +8,11 @@ from functools import partial
 
 from s3dlio_core._ext import PutOptions
 from s3dlio_core.datagen import Generator
-from s3dlio_core.moving.transfer import OnBytes, fits_one_put, piece_of, write_pieces
+from s3dlio_core.moving.jobs import Job
+from s3dlio_core.moving.memory import piece_bytes
+from s3dlio_core.moving.target import OnBytes, fits_one_put, write_pieces
 from s3dlio_core.moving.whole import Whole
-from s3dlio_core.run.batch import Job
-from s3dlio_core.run.many import Steps
+from s3dlio_core.run.steps import Steps
 from s3dlio_core.store import Store
 
 __all__ = ["Recipe", "generate_jobs"]
@@ -19,7 +20,7 @@ __all__ = ["Recipe", "generate_jobs"]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What the objects are to be like (s3dlio_core.datagen, .object_types); `size` in bytes."""
+    """What the objects are to be like (s3dlio_core.datagen, formats.object_types); `size` in bytes."""
 
     size: int
     seed: int
@@ -43,5 +44,5 @@ def _generate(recipe: Recipe, index: int, target: Store, key: str, memory_bytes:
         data = encode(recipe.object_type, next(made.chunks(max(recipe.size, 1)), b""))
         yield target._native().put(key, data, PutOptions())
         return len(data)
-    pieces = made.chunks(piece_of(memory_bytes))
+    pieces = made.chunks(piece_bytes(memory_bytes))
     return (yield from write_pieces(target, key, pieces, Whole(recipe.size, target.uri_of(key)), on_bytes))

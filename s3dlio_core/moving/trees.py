@@ -15,9 +15,10 @@ from s3dlio_core.errors import (
     UploadError,
     summary_of,
 )
+from s3dlio_core.moving.found import found, found_async
+from s3dlio_core.moving.jobs import Job, OnProgress, Outcome, Progress, run_jobs, run_jobs_async
 from s3dlio_core.moving.local import files_of
-from s3dlio_core.moving.plan import download_jobs, found, found_async, upload_jobs
-from s3dlio_core.run.batch import Job, OnProgress, Outcome, Progress, run_jobs, run_jobs_async
+from s3dlio_core.moving.plan import download_jobs, upload_jobs
 from s3dlio_core.store import Store
 from s3dlio_core.verbs import store_at
 

@@ -1,103 +1,157 @@
-"""Many engine calls in flight, bounded in number and in the memory they need, and to be taken back from any thread."""
+"""Many calls in flight, one wait for all of them: bounded in number and in weight, taken back from any thread."""
 
 from __future__ import annotations
 
+import contextlib
+import math
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import count
+from typing import Any, Protocol
 
-from s3dlio_core import _ext
+from s3dlio_core._ext import CompletionPort, Pending
 from s3dlio_core.errors import TransferCancelledError
-from s3dlio_core.run.many import Steps
+from s3dlio_core.run.steps import Steps, resume, take_back
 
 __all__ = ["BoundedRun", "Weighted"]
+
+_UnderWay = dict[int, tuple["Weighted", Pending[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Weighted:
-    """A task (see s3dlio_core.run.many) and the bytes of memory it needs while it runs."""
+    """A task (see s3dlio_core.run.steps) and the bytes of memory it needs while it runs."""
 
     steps: Steps[None]
-    weight: int
+    weight: int = 0
+
+
+class _Port(Protocol):
+    """Where calls that end leave their tokens."""
+
+    def add(self, pending: Pending[Any], token: int) -> None: ...
+    def take(self) -> list[int]: ...
 
 
 class BoundedRun:
-    """Runs tasks, drawn as places become free.
+    """One run of many tasks, for what they do.
+
+    The first failure takes the others back, waits until the engine has let go of their memory, and is raised.
 
     Args:
         limit: Most tasks at once.
-        window_bytes: Most memory of all of them together; one task always fits.
+        window_bytes: Most memory of all of them together; one task always fits. None: whatever they need.
     """
 
-    def __init__(self, *, limit: int, window_bytes: int) -> None:
+    def __init__(self, *, limit: int, window_bytes: int | None = None) -> None:
         self._limit = limit
-        self._window = window_bytes
-        self._lock = threading.Lock()
-        self._under_way: dict[int, tuple[Weighted, _ext.Pending[Any]]] = {}
-        self._cancelled = False
+        self._window = math.inf if window_bytes is None else window_bytes
+        self._tokens = count()
+        self._tasks: Iterator[Weighted] = iter(())
+        self._held: Weighted | None = None  # drawn, and too heavy for now
         self._used = 0
+        self._at_once: list[int] = []  # tokens of calls that had ended when they were made: no port hears of these
+        self._lock = threading.Lock()
+        self._under_way: _UnderWay = {}
+        self._cancelled = False
 
     def run(self, tasks: Iterable[Weighted]) -> None:
-        """Run them to their end, all on this thread.
+        """Run `tasks` to their end, all on this thread.
 
-        The first failure takes the others back, waits until the engine has let go of their memory, and is raised.
+        `tasks` is drawn from as places become free, so a generator of large data never lies in memory as a whole. It is
+        asked again after it had none: what ended may have made more to do.
         """
-        port = _ext.CompletionPort(with_fd=False)
-        waiting = enumerate(tasks)
-        following = next(waiting, None)
+        self._tasks = iter(tasks)
+        port = CompletionPort(with_fd=False)
         try:
-            while following is not None or self._under_way:
-                while following is not None and self._fits(following[1]):
-                    self._used += following[1].weight
-                    self._step(port, following[0], following[1], None)
-                    following = next(waiting, None)
-                if not self._under_way:
-                    continue
-                for index in port.wait():
-                    with self._lock:
-                        task, pending = self._under_way.pop(index)
-                    self._step(port, index, task, pending)
-                # What ended may have made more to do.
-                if following is None:
-                    following = next(waiting, None)
+            while self._start(port):
+                for token in self._take_ended(port) or port.wait():
+                    self._step(port, token)
         except BaseException:
-            self.cancel()
-            with self._lock:
-                under_way, self._under_way = self._under_way, {}
-            under_way.clear()  # dropping a call waits for its end
+            under_way = self._cancel_all()
+            for _, pending in under_way.values():
+                with contextlib.suppress(Exception):
+                    pending.wait()
+            for pending in take_back(task.steps for task, _ in under_way.values()):
+                with contextlib.suppress(Exception):
+                    pending.wait()
+            raise
+
+    async def run_async(self, tasks: Iterable[Weighted]) -> None:
+        """As run(), on the running loop."""
+        # Not imported with the package: asyncio takes a third of the time that importing the package may.
+        from s3dlio_core.run.on_loop import LoopPort
+
+        self._tasks = iter(tasks)
+        port = LoopPort()
+        try:
+            while self._start(port):
+                for token in self._take_ended(port) or await port.wait():
+                    self._step(port, token)
+        except BaseException:
+            under_way = self._cancel_all()
+            await port.outlast([pending for _, pending in under_way.values()])
+            cleaning = take_back(task.steps for task, _ in under_way.values())
+            for pending in cleaning:
+                port.add(pending, next(self._tokens))
+            await port.outlast(cleaning)
             raise
 
     def cancel(self) -> None:
-        """Take back what is under way; run() then raises. From any thread."""
+        """Take back what is under way; the run then raises TransferCancelledError. From any thread."""
         with self._lock:
             self._cancelled = True
             for _, pending in self._under_way.values():
                 pending.cancel()
 
-    def _fits(self, task: Weighted) -> bool:
-        if not self._under_way:
-            return True
-        return len(self._under_way) < self._limit and self._used + task.weight <= self._window
+    def _start(self, port: _Port) -> bool:
+        """Start tasks while there is room for them; whether any is under way."""
+        while len(self._under_way) < self._limit:
+            task, self._held = self._held or next(self._tasks, None), None
+            if task is None:
+                break
+            if self._under_way and self._used + task.weight > self._window:
+                self._held = task
+                break
+            self._used += task.weight
+            self._advance(port, task, None)
+        return bool(self._under_way)
 
-    def _step(self, port: _ext.CompletionPort, index: int, task: Weighted, pending: _ext.Pending[Any] | None) -> None:
+    def _take_ended(self, port: _Port) -> list[int]:
+        """What needs no waiting, where a call had ended when it was made."""
+        if not self._at_once:
+            return []
+        ended, self._at_once = self._at_once, []
+        return ended + port.take()
+
+    def _step(self, port: _Port, token: int) -> None:
+        with self._lock:
+            if self._cancelled:
+                raise TransferCancelledError("the calls were taken back")
+            task, ended = self._under_way.pop(token)
+        self._advance(port, task, ended)
+
+    def _advance(self, port: _Port, task: Weighted, ended: Pending[Any] | None) -> None:
+        """Have `task` make its next call, after the one that `ended`."""
         try:
-            following = next(task.steps) if pending is None else self._resume(task.steps, pending)
+            pending = next(task.steps) if ended is None else resume(task.steps, ended)
         except StopIteration:
             self._used -= task.weight
             return
+        token = next(self._tokens)
         with self._lock:
+            self._under_way[token] = task, pending
             if self._cancelled:
-                following.cancel()
-            self._under_way[index] = (task, following)
-        port.add(following, index)
+                pending.cancel()
+        if pending.done():
+            self._at_once.append(token)
+        else:
+            port.add(pending, token)
 
-    @staticmethod
-    def _resume(steps: Steps[None], pending: _ext.Pending[Any]) -> _ext.Pending[Any]:
-        try:
-            value = pending.result()
-        except TransferCancelledError:
-            raise
-        except Exception as error:
-            return steps.throw(error)
-        return steps.send(value)
+    def _cancel_all(self) -> _UnderWay:
+        """Cancel every call; what was under way."""
+        self.cancel()
+        with self._lock:
+            under_way, self._under_way = self._under_way, {}
+        return under_way

@@ -17,8 +17,9 @@ import torch
 from s3dlio_core import Tuning
 from s3dlio_core.errors import CheckpointError
 from s3dlio_core.formats.safetensors_header import SafetensorsHeader, TensorInfo
-from s3dlio_core.moving.fill import Source, open_safetensors
 from s3dlio_core.uri import uri_of_path
+from s3dlio_core.weights.generation import Generation
+from s3dlio_core.weights.safetensors import open_safetensors
 from s3dlio_torch._fill_tensors import TensorItem, fill_tensors
 from s3dlio_torch._stores import Stores
 from s3dlio_torch.safetensors._dtypes import torch_layout
@@ -32,7 +33,7 @@ _SUFFIX = ".safetensors"
 _SHARD = re.compile(r"-\d{5}-of-\d{5}\.safetensors$")
 _HEADS_IN_FLIGHT = 16
 
-Found = dict[str, tuple[Source, TensorInfo]]
+Found = dict[str, tuple[Generation, TensorInfo]]
 
 
 def load_sharded(
@@ -133,7 +134,7 @@ def _by_index(stores: Stores, uri: str, operation: str) -> Found:
     return found
 
 
-def _opened(stores: Stores, uris: list[str], operation: str) -> list[tuple[Source, SafetensorsHeader]]:
+def _opened(stores: Stores, uris: list[str], operation: str) -> list[tuple[Generation, SafetensorsHeader]]:
     return open_safetensors([stores.at(uri, operation) for uri in uris], _HEADS_IN_FLIGHT)
 
 

@@ -12,8 +12,8 @@ import torch
 from s3dlio_core import PutResult, Tuning
 from s3dlio_core.errors import CheckpointError
 from s3dlio_core.formats.safetensors_header import TensorInfo
-from s3dlio_core.moving.fill import Source
 from s3dlio_core.uri import uri_of_path
+from s3dlio_core.weights.generation import Generation
 from s3dlio_torch._fill_tensors import TensorItem, differing_names, fill_tensors
 from s3dlio_torch._overlap import identity_of, overlapping_names
 from s3dlio_torch._stores import Stores
@@ -206,7 +206,7 @@ def _check_agreement(items: Mapping[str, TensorItem], groups: list[list[str]], u
         raise CheckpointError(message, operation="load_into", uri=uri)
 
 
-def _item(source: Source, info: TensorInfo, target: torch.Tensor) -> TensorItem:
+def _item(source: Generation, info: TensorInfo, target: torch.Tensor) -> TensorItem:
     dtype, shape = torch_layout(info, source.uri)
     problem = ""
     if tuple(target.shape) != shape:

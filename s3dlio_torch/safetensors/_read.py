@@ -12,7 +12,8 @@ import torch
 from s3dlio_core import Tuning
 from s3dlio_core.errors import InvalidArgumentError
 from s3dlio_core.formats.safetensors_header import SafetensorsHeader, TensorInfo
-from s3dlio_core.moving.fill import Source, open_safetensors
+from s3dlio_core.weights.generation import Generation
+from s3dlio_core.weights.safetensors import open_safetensors
 from s3dlio_torch._fill_tensors import TensorItem, fill_tensors
 from s3dlio_torch._memory import fresh
 from s3dlio_torch._stores import Stores
@@ -67,7 +68,7 @@ def one_place(uri: str | os.PathLike[str] | None, filename: str | os.PathLike[st
     return given
 
 
-def allocate(source: Source, infos: Iterable[TensorInfo], device: torch.device) -> dict[str, torch.Tensor]:
+def allocate(source: Generation, infos: Iterable[TensorInfo], device: torch.device) -> dict[str, torch.Tensor]:
     """A tensor of unspecified contents for each of `infos`."""
     tensors = {}
     for info in infos:
@@ -77,7 +78,7 @@ def allocate(source: Source, infos: Iterable[TensorInfo], device: torch.device) 
 
 
 def safetensors_items(
-    source: Source, header: SafetensorsHeader, targets: dict[str, torch.Tensor]
+    source: Generation, header: SafetensorsHeader, targets: dict[str, torch.Tensor]
 ) -> Iterable[TensorItem]:
     """What fills `targets` (by name, of the stored shapes) from `source`, in the order of the object's bytes."""
     for info in header.tensors.values():

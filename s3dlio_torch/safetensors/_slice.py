@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from s3dlio_core.formats.safetensors_header import TensorInfo
-from s3dlio_core.moving.fill import Fill, Source, bytes_of, fill_many
+from s3dlio_core.weights.fill import Fill, bytes_of, fill_many
+from s3dlio_core.weights.generation import Generation
 from s3dlio_torch._fill_tensors import TensorItem, fill_tensors, flat_bytes
 from s3dlio_torch._memory import fresh
 from s3dlio_torch.safetensors._dtypes import torch_layout
@@ -33,7 +34,7 @@ class TensorSlice:
     selection is not read; what lies nearer than the store's `coalesce_gap` to it may be received and thrown away.
     """
 
-    def __init__(self, source: Source, info: TensorInfo, device: torch.device) -> None:
+    def __init__(self, source: Generation, info: TensorInfo, device: torch.device) -> None:
         self._source = source
         self._info = info
         self._device = device

@@ -13,9 +13,10 @@ from servers.fault_server import FaultServer
 from servers.wire import Reply, Request
 
 from s3dlio_core import PreconditionError, ProtocolError, UnsupportedOperationError, open_store
-from s3dlio_core.moving.fill import open_source
-from s3dlio_core.moving.transfer import Source, transfer
+from s3dlio_core.moving.source import Source
+from s3dlio_core.moving.transfer import transfer
 from s3dlio_core.run.many import run
+from s3dlio_core.weights.generation import open_generation
 
 DATA = content(3 * MIB + 17, seed=32)
 PARTS = {"part_size": MIB}
@@ -129,7 +130,7 @@ def test_g33_a_download_in_pieces_is_of_one_generation(nameless: FaultServer, st
 
 def test_g33_tensors_by_range_need_an_etag(nameless: FaultServer, store_on) -> None:
     with pytest.raises(UnsupportedOperationError, match="no ETag"):
-        open_source(store_on(nameless), "a")
+        open_generation(store_on(nameless), "a")
 
 
 def test_g33_last_modified_shows_a_change(server: FaultServer, store_on) -> None:

@@ -13,7 +13,7 @@ from waiting import until
 
 import s3dlio_core as s3dlio
 from s3dlio_core import DownloadError, InvalidArgumentError, ObjectNotFoundError, Progress, UploadError
-from s3dlio_core.moving import transfer
+from s3dlio_core.moving import memory
 
 BIG = bytes(range(256)) * (160 << 10)  # 40 MiB: goes in pieces
 
@@ -169,7 +169,7 @@ def test_large_file_goes_in_parts_and_comes_in_pieces(bucket: FaultServer, tree:
 @pytest.fixture
 def in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also a single object may hold 32 MiB only, so that BIG goes in pieces."""
-    monkeypatch.setattr(transfer, "_MOST", 32 << 20)
+    monkeypatch.setattr(memory, "_MOST", 32 << 20)
 
 
 @pytest.mark.usefixtures("in_pieces")

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from s3dlio_core.errors import InvalidArgumentError
-from s3dlio_core.moving.transfer import OnBytes, memory_for
-from s3dlio_core.run.many import Steps, run_each, run_each_async
+from s3dlio_core.moving.memory import memory_for
+from s3dlio_core.moving.target import OnBytes
+from s3dlio_core.run.many import run_each, run_each_async
+from s3dlio_core.run.steps import Steps
 
 __all__ = ["Job", "OnProgress", "Outcome", "Progress", "run_jobs", "run_jobs_async"]
 

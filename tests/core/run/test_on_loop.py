@@ -47,7 +47,7 @@ def test_result_is_taken_once(store: Store) -> None:
 
 async def test_loop_watches_one_descriptor_for_all(store: Store) -> None:
     await asyncio.gather(*(store.get_async("a") for _ in range(30)))
-    assert len([port for loop, port in on_loop._ports.items() if loop is asyncio.get_running_loop()]) == 1
+    assert len([port for loop, port in on_loop._watches.items() if loop is asyncio.get_running_loop()]) == 1
 
 
 def test_loop_that_ended_is_let_go(store: Store) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from s3dlio_core import ObjectNotFoundError, Store, TransferCancelledError, open_store
 from s3dlio_core._ext import PutOptions
-from s3dlio_core.run import many
+from s3dlio_core.run import bounded
 from s3dlio_core.run.many import Steps, run, run_many, run_many_async
 
 
@@ -143,6 +142,9 @@ def test_none_of_the_others_is_under_way_when_the_failure_is_raised(monkeypatch:
     class Call:
         ended = cancelled = False
 
+        def done(self) -> bool:
+            return self.ended
+
         def cancel(self) -> None:
             self.cancelled = True
 
@@ -168,7 +170,7 @@ def test_none_of_the_others_is_under_way_when_the_failure_is_raised(monkeypatch:
         raise RuntimeError("the first failure")
         yield calls[-1]
 
-    monkeypatch.setattr(many, "_ext", SimpleNamespace(CompletionPort=Port))
+    monkeypatch.setattr(bounded, "CompletionPort", Port)
     with pytest.raises(RuntimeError, match="the first failure"):
         run_many([victim(), victim(), failing()], 3)
     assert [call.ended for call in calls] == [True, True]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from s3dlio_core import RecordError, open_store
-from s3dlio_core.moving.fill import Fill, Source, fill_many
+from s3dlio_core.weights.fill import Fill, fill_many
+from s3dlio_core.weights.generation import Generation
 
 
 def test_every_target_is_filled_and_told(tmp_path: Path) -> None:
@@ -15,7 +16,8 @@ def test_every_target_is_filled_and_told(tmp_path: Path) -> None:
         store.put("a", b"0123456789")
         targets, done = [bytearray(4), bytearray(3)], []
         fill_many(
-            [Fill(Source(store, "a", 10, ""), [(0, 4), (7, 10)], targets, lambda: done.append(bytes(targets[0])))], 2
+            [Fill(Generation(store, "a", 10, ""), [(0, 4), (7, 10)], targets, lambda: done.append(bytes(targets[0])))],
+            2,
         )
     assert targets == [b"0123", b"789"]
     assert done == [b"0123"]
@@ -27,7 +29,7 @@ def test_an_object_that_ends_within_a_target_is_an_error(tmp_path: Path) -> None
     with open_store(f"file://{tmp_path}/") as store:
         store.put("a", b"0123456789")
         fill = Fill(
-            Source(store, "a", 20, ""), [(0, 4), (6, 20)], [bytearray(4), bytearray(14)], lambda: done.append(None)
+            Generation(store, "a", 20, ""), [(0, 4), (6, 20)], [bytearray(4), bytearray(14)], lambda: done.append(None)
         )
         with pytest.raises(RecordError, match=r"found 4 bytes at \[6, 20\)") as caught:
             fill_many([fill], 1)

@@ -1,0 +1,1 @@
+"""What loaders of weights stand on, whatever the framework: objects of one generation, their ranges into memory."""
