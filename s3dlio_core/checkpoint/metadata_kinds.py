@@ -12,7 +12,10 @@ __all__ = [
     "PLAIN",
     "BytesStorageMetadata",
     "ChunkStorageMetadata",
+    "DtypeName",
     "Kinds",
+    "LayoutName",
+    "MemoryFormatName",
     "Metadata",
     "MetadataIndex",
     "Size",
@@ -27,13 +30,9 @@ __all__ = [
 class Kinds:
     """One set of classes.
 
-    Attributes:
-        metadata, tensor, chunk, bytes, index, storage_meta, properties, info: Made empty, and filled field by field.
-        size: A kind of tuple, for shapes and offsets.
-        dtypes: By the names they have in torch.
-        layouts: By their names with "torch.".
-        memory_formats: Contiguous, channels last, as it was.
-        dtype, layout, memory_format: What those are instances of.
+    Those from `metadata` to `info` are made empty and filled field by field; `size` is a kind of tuple, for shapes and
+    offsets. `dtypes` are found by the names they have in torch, `layouts` by theirs with "torch."; `memory_formats` are
+    contiguous, channels last, as it was. `dtype`, `layout` and `memory_format` are what those are instances of.
     """
 
     metadata: type[Any]
