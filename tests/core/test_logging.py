@@ -87,16 +87,19 @@ def test_handler_that_calls_the_store_does_not_deadlock(store: Store) -> None:
 
 
 def test_too_many_lines_are_dropped_and_counted(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    blocked = threading.Event()
+    reached, blocked = threading.Event(), threading.Event()
 
     class Blocks(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
+            reached.set()
             blocked.wait(10)
 
     handler = Blocks()
     logger = logging.getLogger("s3dlio_core")
     logger.addHandler(handler)
     try:
+        _ext.log(WARNING, "first")
+        assert reached.wait(10)  # from here on nobody takes lines away
         for _ in range(12_000):
             _ext.log(WARNING, "again")
     finally:
